@@ -1,0 +1,48 @@
+#pragma once
+// What memory is used for, by purpose, for the whole process. Each thread has a page of its own and
+// writes only there; the sum over all pages is the truth, though one page may be negative, since what
+// one thread charged another may release. Read coarsely: a page is shown to others once a turn.
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace peal::core {
+
+/// Chunks hold what waits to be sent or parsed; payload is what is large and counted.
+enum class Purpose : uint8_t { chunks, payload, interest };
+inline constexpr size_t purposes = 3;
+
+class LedgerPage {
+ public:
+  void charge(Purpose purpose, size_t bytes) {
+    bytes_[static_cast<size_t>(purpose)] += static_cast<int64_t>(bytes);
+  }
+  void release(Purpose purpose, size_t bytes) {
+    bytes_[static_cast<size_t>(purpose)] -= static_cast<int64_t>(bytes);
+  }
+  void set(Purpose purpose, size_t bytes) {
+    bytes_[static_cast<size_t>(purpose)] = static_cast<int64_t>(bytes);
+  }
+  int64_t bytes(Purpose purpose) const { return bytes_[static_cast<size_t>(purpose)]; }
+
+  /// What this page adds up to.
+  int64_t total() const {
+    int64_t sum = 0;
+    for (const int64_t bytes : bytes_) sum += bytes;
+    return sum;
+  }
+
+ private:
+  std::array<int64_t, purposes> bytes_{};
+};
+
+/// The page of the thread that asks. In the simulation several shards share one thread and one page,
+/// which the sum does not mind.
+inline LedgerPage& ledger() {
+  thread_local LedgerPage page;
+  return page;
+}
+
+}  // namespace peal::core

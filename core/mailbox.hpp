@@ -1,0 +1,171 @@
+#pragma once
+// One producer thread, one consumer thread, a bounded ring of bytes between them. Records lie in it
+// as they were written, so a message crosses from core to core as one copy in and none out. It knows
+// lengths; what a record means is between the two ends.
+//
+// The producer writes record after record and publishes them together, so that the shared cache line
+// changes hands once for many messages. Nothing here blocks, grows or drops: a record that does not
+// fit is refused before a byte of it is written.
+//
+//        tail_ (consumer)        head_ (published)       written_ (producer's own)
+//          v                       v                       v
+//   ......[ record | record | ... ][ record | record ... ]........
+//          what the consumer sees    not yet published
+//
+// A record never wraps: when it does not fit before the end, a padding record fills the rest.
+
+#include <atomic>
+#include <bit>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <span>
+
+namespace peal::core {
+
+inline constexpr size_t cache_line_bytes = 64;
+
+class Mailbox {
+ public:
+  /// Every record begins on this boundary, and is followed by so much readable memory.
+  static constexpr size_t record_align_bytes = 8;
+  static constexpr size_t slack_bytes = 64;
+
+  explicit Mailbox(size_t capacity_bytes)
+      : capacity_(std::bit_ceil(capacity_bytes)),
+        bytes_(static_cast<char*>(std::aligned_alloc(
+            cache_line_bytes, capacity_ + ((slack_bytes + 63) & ~size_t{63})))) {
+    if (bytes_ == nullptr) throw std::bad_alloc();
+  }
+  ~Mailbox() { std::free(bytes_); }
+  Mailbox(const Mailbox&) = delete;
+  Mailbox& operator=(const Mailbox&) = delete;
+
+  size_t capacity_bytes() const { return capacity_; }
+
+  /// The largest record that is sure to fit an empty mailbox, wherever its ends stand.
+  size_t record_bytes_max() const { return capacity_ / 2 - header_bytes; }
+
+  // ---- The producer's side.
+
+  /// Whether a record of so many bytes can be written now.
+  bool has_room(size_t record_bytes) {
+    const size_t need = framed(record_bytes);
+    if (need <= room(tail_seen_)) return true;
+    tail_seen_ = tail_.load(std::memory_order_seq_cst);
+    return need <= room(tail_seen_);
+  }
+
+  /// Room for a record, to be written at once; REQUIRES has_room(record_bytes).
+  char* append(size_t record_bytes) {
+    const size_t need = framed(record_bytes);
+    size_t at = written_ & (capacity_ - 1);
+    if (at + need > capacity_) {
+      write_header(at, padding);
+      written_ += capacity_ - at;
+      at = 0;
+    }
+    assert(written_ + need - tail_seen_ <= capacity_);
+    write_header(at, static_cast<uint32_t>(record_bytes));
+    written_ += need;
+    return bytes_ + at + header_bytes;
+  }
+
+  /// Bytes written and not yet shown to the consumer.
+  size_t unpublished_bytes() const { return written_ - published_; }
+
+  /// Shows the consumer what was written. Sequentially consistent, because a sleeping consumer is
+  /// recognised by a flag that it sets before it looks here for the last time.
+  void publish() {
+    published_ = written_;
+    head_.store(written_, std::memory_order_seq_cst);
+  }
+
+  /// All that was ever published, as a position that consumed_position() will pass.
+  uint64_t published_position() const { return published_; }
+
+  /// Whether the consumer has taken everything. For tests and for shutting down.
+  bool drained() { return tail_.load(std::memory_order_acquire) == written_; }
+
+  /// Asks to be woken when the consumer has made room. The consumer may have made it already, so
+  /// the caller asks has_room() once more after this.
+  void want_room() { producer_waits_.store(true, std::memory_order_seq_cst); }
+
+  // ---- The consumer's side.
+
+  /// The position up to which records are there to be read.
+  uint64_t head() const { return head_.load(std::memory_order_seq_cst); }
+  uint64_t head_acquire() const { return head_.load(std::memory_order_acquire); }
+  uint64_t consumed_position() const { return read_; }
+
+  /// The next record before `head`, which head() gave. Empty when there is none.
+  std::span<const char> peek(uint64_t head) {
+    while (read_ != head) {
+      const size_t at = read_ & (capacity_ - 1);
+      uint32_t length;
+      std::memcpy(&length, bytes_ + at, sizeof length);
+      if (length != padding) return {bytes_ + at + header_bytes, length};
+      read_ += capacity_ - at;
+    }
+    return {};
+  }
+
+  /// Done with the record that peek() showed.
+  void pop(std::span<const char> record) { read_ += framed(record.size()); }
+
+  size_t unreleased_bytes() const { return read_ - released_; }
+
+  /// Gives the room of what was popped back to the producer. True when the producer waits for room
+  /// and has enough of it now to go on: it should be woken.
+  bool release() {
+    if (read_ == released_) return false;
+    released_ = read_;
+    tail_.store(read_, std::memory_order_seq_cst);
+    if (!producer_waits_.load(std::memory_order_seq_cst)) return false;
+    return producer_waits_.exchange(false, std::memory_order_seq_cst);
+  }
+
+ private:
+  static constexpr uint32_t padding = UINT32_MAX;
+  static constexpr size_t header_bytes = 8;  // Four would do; eight keep records aligned.
+
+  static constexpr size_t framed(size_t record_bytes) {
+    return (header_bytes + record_bytes + record_align_bytes - 1) & ~(record_align_bytes - 1);
+  }
+
+  /// What can still be written as one record: the rest before the end, or what lies before the tail
+  /// once the end has been padded.
+  size_t room(uint64_t tail) const {
+    const size_t free = capacity_ - static_cast<size_t>(written_ - tail);
+    const size_t to_end = capacity_ - (written_ & (capacity_ - 1));
+    if (free <= to_end) return free;
+    const size_t at_front = free - to_end;
+    return to_end > at_front ? to_end : at_front;
+  }
+
+  void write_header(size_t at, uint32_t length) {
+    std::memcpy(bytes_ + at, &length, sizeof length);
+  }
+
+  const size_t capacity_;
+  char* const bytes_;
+
+  // Each side's own words share a line with nothing that the other side writes.
+  alignas(cache_line_bytes) uint64_t written_ = 0;
+  uint64_t published_ = 0;
+  uint64_t tail_seen_ = 0;
+
+  alignas(cache_line_bytes) std::atomic<uint64_t> head_{0};
+  std::atomic<bool> producer_waits_{false};
+
+  alignas(cache_line_bytes) std::atomic<uint64_t> tail_{0};
+
+  alignas(cache_line_bytes) uint64_t read_ = 0;
+  uint64_t released_ = 0;
+};
+
+}  // namespace peal::core

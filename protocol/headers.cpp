@@ -1,0 +1,50 @@
+#include "protocol/headers.hpp"
+
+#include "protocol/writer.hpp"
+
+namespace peal::protocol {
+namespace {
+
+constexpr std::string_view no_responders_status = "NATS/1.0 503\r\nNats-Subject: ";
+constexpr std::string_view line_end = "\r\n";
+
+}  // namespace
+
+size_t no_responders_bytes(std::string_view subject) {
+  return no_responders_status.size() + subject.size() + 2 * line_end.size();
+}
+
+size_t no_responders_message_bytes_max(std::string_view reply, std::string_view sid,
+                                       std::string_view subject) {
+  return hmsg_head_bytes_max(reply.size(), sid.size(), 0) + no_responders_bytes(subject) +
+         line_end.size();
+}
+
+char* write_no_responders(char* out, std::string_view reply, std::string_view sid,
+                          std::string_view subject) {
+  const size_t bytes = no_responders_bytes(subject);
+  out = write_hmsg_head(out, reply, sid, {}, bytes, bytes);
+  out = write_text(out, no_responders_status);
+  out = write_text(out, subject);
+  out = write_line_end(out);  // The header's.
+  out = write_line_end(out);  // The block's.
+  return write_line_end(out);
+}
+
+std::optional<std::string_view> header_value(std::string_view block, std::string_view name) {
+  // The first line is the status, so each header follows a line end.
+  size_t end = block.find(line_end);
+  while (end != block.npos) {
+    const size_t begin = end + line_end.size();
+    end = block.find(line_end, begin);
+    if (end == block.npos) break;
+    std::string_view line = block.substr(begin, end - begin);
+    if (!line.starts_with(name) || !line.substr(name.size()).starts_with(':')) continue;
+    line.remove_prefix(name.size() + 1);
+    while (line.starts_with(' ') || line.starts_with('\t')) line.remove_prefix(1);
+    return line;
+  }
+  return std::nullopt;
+}
+
+}  // namespace peal::protocol

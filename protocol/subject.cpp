@@ -1,0 +1,46 @@
+#include "protocol/subject.hpp"
+
+namespace peal::protocol {
+
+bool is_valid_filter(std::string_view filter) {
+  Tokens tokens(filter);
+  for (std::string_view token; tokens.next(token);) {
+    if (token.empty() || (token == ">" && !tokens.ended())) return false;
+  }
+  return true;
+}
+
+bool is_valid_literal(std::string_view subject) {
+  return !has_empty_token(subject) && !has_wildcard(subject);
+}
+
+bool has_wildcard(std::string_view filter) {
+  Tokens tokens(filter);
+  for (std::string_view token; tokens.next(token);) {
+    if (token == "*" || token == ">") return true;
+  }
+  return false;
+}
+
+bool has_empty_token(std::string_view subject) {
+  bool dot = true;  // As if one stood before the subject, and one behind it.
+  for (const char byte : subject) {
+    if (byte == '.' && dot) return true;
+    dot = byte == '.';
+  }
+  return dot;
+}
+
+bool matches(std::string_view filter, std::string_view subject) {
+  if (has_empty_token(subject)) return false;
+  Tokens wanted(filter), given(subject);
+  std::string_view wanted_token, given_token;
+  while (wanted.next(wanted_token)) {
+    if (!given.next(given_token)) return false;
+    if (wanted_token == ">") return true;
+    if (wanted_token != "*" && wanted_token != given_token) return false;
+  }
+  return given.ended();
+}
+
+}  // namespace peal::protocol

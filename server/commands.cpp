@@ -1,0 +1,176 @@
+// What each command of a client does. The life of the connection around them is in connection.cpp.
+
+#include <algorithm>
+
+#include "protocol/connect.hpp"
+#include "protocol/subject.hpp"
+#include "protocol/writer.hpp"
+#include "server/connection.hpp"
+#include "server/shard.hpp"
+
+namespace peal::server {
+namespace {
+
+// nats-server pings a newcomer early, to know the round trip.
+constexpr int64_t first_ping_ns = 2'000'000'000;
+constexpr uint32_t ping_jitter_percent = 20;
+
+// A queue name that nats-server keeps for itself.
+constexpr std::string_view reserved_queue = "_sys_";
+
+uint32_t count_tokens(std::string_view filter) {
+  return static_cast<uint32_t>(std::count(filter.begin(), filter.end(), '.')) + 1;
+}
+
+}  // namespace
+
+Connection::Verdict Connection::apply(const protocol::Command& command) {
+  using protocol::CommandKind;
+  switch (command.kind) {
+    case CommandKind::pub:
+    case CommandKind::hpub:
+      return shard_.router().publish(*this, command) ? Verdict::done : Verdict::parked;
+    case CommandKind::sub:
+      on_sub(command);
+      break;
+    case CommandKind::unsub:
+      on_unsub(command);
+      break;
+    case CommandKind::ping:
+      on_ping();
+      break;
+    case CommandKind::pong:
+      on_pong();
+      break;
+    case CommandKind::connect:
+      on_connect(command);
+      break;
+    case CommandKind::ignored:
+      break;
+  }
+  return Verdict::done;
+}
+
+void Connection::acknowledge() {
+  if (verbose_) send_line(protocol::ok_line);
+}
+
+// Comes before the message is delivered to anyone, so that +OK stands before our own copy of it.
+void Connection::on_published(const protocol::Command& command) {
+  in_messages_++;
+  in_bytes_ += command.message.size();
+  shard_.stats().in_messages++;
+  shard_.stats().in_bytes += command.message.size();
+  acknowledge();
+  if (pedantic_ && !protocol::is_valid_literal(command.subject)) {
+    refuse(protocol::Refusal::invalid_publish_subject);
+  }
+}
+
+void Connection::on_connect(const protocol::Command& command) {
+  using protocol::Refusal;
+  protocol::ConnectOptions options;
+  // A second CONNECT changes only what it names.
+  options.verbose = verbose_;
+  options.pedantic = pedantic_;
+  options.echo = echo_;
+  options.headers = headers_;
+  options.no_responders = no_responders_;
+  options.protocol = async_info_ ? 1 : 0;
+  if (!protocol::merge_connect(command.document, options)) {
+    return refuse(Refusal::protocol_violation);
+  }
+  if (options.new_account || !options.account.empty()) {
+    return refuse(Refusal::authorization_violation);
+  }
+  if (options.protocol < 0 || options.protocol > 1) {
+    return refuse(Refusal::invalid_client_protocol);
+  }
+  verbose_ = options.verbose;
+  pedantic_ = options.pedantic;
+  echo_ = options.echo;
+  headers_ = options.headers && shard_.state().info.headers;
+  no_responders_ = options.no_responders;
+  async_info_ = options.protocol == 1;
+  parser_.allow_headers(headers_);
+  if (no_responders_ && !headers_) return refuse(Refusal::no_responders_requires_headers);
+
+  if (!connected_) {
+    connected_ = true;
+    const int64_t soon_ns = std::min(shard_.options().ping_interval.count(), first_ping_ns);
+    const int64_t jitter_ns = soon_ns / 100 * shard_.random().below(ping_jitter_percent);
+    ping_due_ns_ = shard_.now_ns() + soon_ns + jitter_ns;
+    check_later(ping_due_ns_);
+  }
+  acknowledge();
+}
+
+void Connection::on_sub(const protocol::Command& command) {
+  using protocol::Refusal;
+  const Limits& limits = shard_.options().limits;
+  if (command.queue == reserved_queue) {
+    return refuse(Refusal::subscribe_queue_denied, {command.subject, command.queue});
+  }
+  if (limits.subscription_tokens_max != 0 &&
+      count_tokens(command.subject) > limits.subscription_tokens_max) {
+    return refuse(Refusal::subscribe_tokens_denied, {command.subject});
+  }
+  if (limits.subscriptions_max != 0 && subscriptions_ >= limits.subscriptions_max) {
+    return refuse(Refusal::subscriptions_exceeded);
+  }
+  if (!protocol::is_valid_filter(command.subject)) return refuse(Refusal::invalid_subject);
+
+  Interest& interest = shard_.interest();
+  // A sid that is taken keeps its subscription; nats-server says nothing of it either.
+  if (interest.subscribe(account(), slot_, owned_, command.sid, command.subject, command.queue)) {
+    subscriptions_++;
+  }
+  interest_epoch_ = interest.change_epoch();
+  acknowledge();
+}
+
+void Connection::on_unsub(const protocol::Command& command) {
+  Interest& interest = shard_.interest();
+  if (Subscription* subscription = interest.find(slot_, command.sid)) {
+    if (command.max > subscription->delivered) {
+      subscription->delivered_max = command.max;
+    } else {
+      end_subscription(*subscription);
+    }
+  }
+  interest_epoch_ = interest.change_epoch();
+  acknowledge();
+}
+
+void Connection::end_subscription(Subscription& subscription) {
+  shard_.interest().unsubscribe(subscription, owned_);
+  subscriptions_--;
+}
+
+// The PONG may have to wait until other shards know of our subscriptions, and until what they have for
+// us stands before it. Until then nothing more is read: answers keep the order of the questions.
+void Connection::on_ping() {
+  if (shard_.fences().reached_already(interest_epoch_)) return send_pong();
+  pauses_ |= pause_fence;
+  shard_.stats().fences_waited++;
+  shard_.fences().add(slot_, generation_, interest_epoch_);
+}
+
+void Connection::on_fence_reached() {
+  if (open()) send_pong();
+  resume(pause_fence);
+}
+
+void Connection::send_pong() {
+  send_line(protocol::pong_line);
+  if (ponged_) return;
+  ponged_ = true;
+  if (async_info_) send_info(true);
+}
+
+void Connection::on_pong() {
+  if (pings_out_ > 0) rtt_ns_ = std::max<int64_t>(1, shard_.now_ns() - ping_sent_ns_);
+  pings_out_ = 0;
+}
+
+}  // namespace peal::server

@@ -1,0 +1,31 @@
+#pragma once
+// nats-server's configuration grammar: text in, a tree of values out. It knows the syntax, includes
+// and variables; which keys there are, it must never know.
+//
+//   item      key value | key: value | key = value | key { ... } | include "file"
+//   ends      at a newline, ',' or ';'; braces around the whole file are allowed, so JSON is one,
+//   too comments  # and //, from where they begin a word to the end of the line values    { items }
+//   [ values ]  "text\n"  'raw text'  bare_text  ( block, ended by a line with
+//             nothing but a closing parenthesis )  true yes on false no off  12  12k  12KiB  1.5
+//             $VAR
+
+#include <string>
+#include <variant>
+
+#include "server/config_value.hpp"
+
+namespace peal::server {
+
+/// How deep maps and arrays may lie in each other, and files include each other. Numbers of taste:
+/// no honest file comes near them, and a dishonest one must not use up the stack.
+inline constexpr int config_depth_max = 100;
+inline constexpr int config_includes_max = 16;
+
+/// The error is one sentence with file, line and column.
+std::variant<ConfigMap, std::string> parse_config_file(const std::string& path);
+
+/// The same for a text that is no file. `name` stands in errors, and includes are relative to it.
+std::variant<ConfigMap, std::string> parse_config_text(const std::string& text,
+                                                       const std::string& name);
+
+}  // namespace peal::server

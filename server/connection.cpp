@@ -1,0 +1,425 @@
+#include "server/connection.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+
+#include "protocol/writer.hpp"
+#include "server/shard.hpp"
+
+namespace peal::server {
+namespace {
+
+using core::OpKind;
+
+constexpr int64_t second_ns = 1'000'000'000;
+
+// One send takes so much at most: more would hide for long whether a subscriber makes progress.
+constexpr size_t send_bytes_max = 512 * 1024;
+constexpr size_t send_parts_max = 16;
+
+// A send that has not moved for so long holds no publisher up any more.
+constexpr int64_t stuck_after_ns = 100'000'000;
+
+// A publisher that is held reads this seldom: one receive cap each time, which is its floor.
+constexpr int64_t stall_ns = 10'000'000;
+
+// How long a closed client has to take what it is still owed, and then to hang up.
+constexpr int64_t linger_ns = 2 * second_ns;
+
+// What a paused connection keeps before its receive is cancelled, where the kernel would go on.
+constexpr size_t kept_bytes_max = 64 * 1024;
+
+bool drops_output(CloseReason reason) {
+  switch (reason) {
+    case CloseReason::read_error:
+    case CloseReason::write_error:
+    case CloseReason::slow_consumer_pending:
+    case CloseReason::slow_consumer_write_deadline:
+    case CloseReason::memory_budget:
+    case CloseReason::out_of_memory:
+      return true;
+    case CloseReason::none:
+    case CloseReason::client_closed:
+    case CloseReason::refused:
+    case CloseReason::stale_connection:
+    case CloseReason::connections_exceeded:
+    case CloseReason::lame_duck:
+    case CloseReason::server_shutdown:
+      return false;
+  }
+  __builtin_unreachable();
+}
+
+}  // namespace
+
+Connection::Connection(Shard& shard, uint32_t slot, uint32_t generation, int descriptor,
+                       uint64_t cid, core::PeerAddress peer)
+    : shard_(shard),
+      parser_({shard.options().limits.control_line_bytes_max,
+               shard.options().limits.payload_bytes_max}),
+      slot_(slot),
+      generation_(generation),
+      descriptor_(descriptor),
+      since_ns_(shard.now_ns()),
+      cid_(cid),
+      peer_(std::move(peer)) {}
+
+void Connection::start() {
+  shard_.log().debug("{} - Client connection created", label());
+  send_info(false);
+  const int64_t interval_ns = shard_.options().ping_interval.count();
+  ping_due_ns_ = since_ns_ + interval_ns;
+  check_later(ping_due_ns_);
+  arm_recv();
+}
+
+// ---- Bytes in.
+
+void Connection::arm_recv() {
+  assert(!recv_armed_);
+  recv_queued_ = false;
+  recv_armed_ = true;
+  recv_cancelled_ = false;
+  shard_.reactor().recv(descriptor_, token(OpKind::recv));
+}
+
+// Bytes came, or the receive ended: with an error, or because the kernel had other sockets to serve.
+void Connection::on_recv(const core::Completion& done) {
+  assert(recv_armed_);
+  if (!done.more) recv_armed_ = false;
+
+  if (state_ != State::open) {
+    // Lingering: what comes is not read, but to refuse it would cost the client our last words.
+    if (lingers_ && !recv_armed_ && done.result > 0) arm_recv();
+    return release_if_idle();
+  }
+  if (done.result > 0) {
+    active_ = true;
+    on_bytes(done.bytes);
+  } else {
+    switch (-done.result) {
+      case 0:
+        return close(CloseReason::client_closed);
+      case ENOBUFS:  // The shard ran dry of buffers: no fault of the peer's.
+        if (!recv_armed_ && !recv_queued_) {
+          recv_queued_ = true;
+          shard_.recv_later(*this);
+        }
+        return;
+      case ECANCELED:  // We paused, and may have been resumed since.
+      case EINTR:
+      case EAGAIN:
+        break;
+      default:
+        return close(CloseReason::read_error, -done.result);
+    }
+  }
+  if (open() && !recv_armed_ && !recv_queued_ && pauses_ == 0) arm_recv();
+}
+
+void Connection::on_bytes(std::string_view bytes) {
+  if (pauses_ != 0) return keep(bytes);
+  bytes = complete_carried(bytes);
+  if (open() && pauses_ == 0 && !bytes.empty()) {
+    bytes.remove_prefix(parse(bytes));
+    if (open() && pauses_ == 0 && !bytes.empty()) {
+      carry(bytes, needed_bytes_);
+      bytes = {};
+    }
+  }
+  if (open() && !bytes.empty()) keep(bytes);
+  if (open() && stall_wanted_) stall();
+}
+
+// Brings the command that was cut by an earlier read to its end, and no more than that: what follows it
+// is parsed where it lies. Returns what is left of `bytes`.
+std::string_view Connection::complete_carried(std::string_view bytes) {
+  while (open() && pauses_ == 0 && !carry_.empty()) {
+    const size_t have = carry_.size();
+    if (needed_bytes_ > have) {
+      if (bytes.empty()) return bytes;
+      size_t wanted = needed_bytes_ - have;
+      if (wanted == 1) {  // A line, which goes on to its end.
+        const void* newline = std::memchr(bytes.data(), '\n', bytes.size());
+        wanted = newline == nullptr ? bytes.size()
+                                    : static_cast<size_t>(static_cast<const char*>(newline) -
+                                                          bytes.data()) + 1;
+      }
+      wanted = std::min(wanted, bytes.size());
+      carry(bytes.substr(0, wanted), needed_bytes_);
+      bytes.remove_prefix(wanted);
+      if (carry_.size() < needed_bytes_) return bytes;
+    }
+    const size_t consumed = parse(carry_.bytes());
+    if (open()) carry_.consume(shard_.pool(), consumed);
+  }
+  return bytes;
+}
+
+// Parses and acts, command by command. One of them may close this connection or pause it, so that is
+// asked after each.
+size_t Connection::parse(std::string_view input) {
+  size_t consumed = 0;
+  needed_bytes_ = 0;
+  protocol::Command command;
+  while (consumed < input.size()) {
+    const protocol::Step step = parser_.next(input.substr(consumed), command);
+    if (step.kind == protocol::StepKind::need_more) {
+      needed_bytes_ = step.needed_bytes;
+      break;
+    }
+    if (step.kind == protocol::StepKind::refused) {
+      refuse(step.refusal);
+      break;
+    }
+    if (apply(command) == Verdict::parked) break;
+    consumed += step.consumed_bytes;
+    if (pauses_ != 0 || !open()) break;
+  }
+  return consumed;
+}
+
+void Connection::carry(std::string_view bytes, size_t needed_bytes) {
+  if (!carry_.append(shard_.pool(), bytes, needed_bytes)) close(CloseReason::out_of_memory);
+}
+
+// A paused connection's bytes wait in the carry. There is a bound to that without any further word to
+// the kernel where a receive ends by itself after one cap; elsewhere it is told to end.
+void Connection::keep(std::string_view bytes) {
+  carry(bytes, carry_.size() + bytes.size());
+  needed_bytes_ = 0;
+  if (open() && carry_.size() > kept_bytes_max && recv_armed_ && !recv_cancelled_) {
+    recv_cancelled_ = true;
+    shard_.reactor().cancel(token(OpKind::recv));
+  }
+}
+
+// ---- Pauses.
+
+void Connection::resume(Pause pause) {
+  if ((pauses_ & pause) == 0) return;
+  pauses_ &= static_cast<uint8_t>(~pause);
+  if (!open() || pauses_ != 0) return;
+  on_bytes({});
+  if (open() && !recv_armed_ && !recv_queued_ && pauses_ == 0) arm_recv();
+}
+
+void Connection::stall() {
+  stall_wanted_ = false;
+  if (!open() || (pauses_ & pause_stall) != 0) return;
+  pauses_ |= pause_stall;
+  shard_.stats().stalls++;
+  shard_.resume_at(*this, shard_.now_ns() + stall_ns);
+}
+
+// ---- Bytes out.
+
+void Connection::flush_later() {
+  if (flush_queued_) return;
+  flush_queued_ = true;
+  shard_.flush_later(*this);
+}
+
+void Connection::flush() {
+  flush_queued_ = false;
+  if (send_in_flight_) return;
+  if (discards_ || outbox_.empty()) {
+    if (state_ == State::closing) release_if_idle();
+    return;
+  }
+  std::array<iovec, send_parts_max> parts;
+  const size_t count = outbox_.gather(parts, send_bytes_max);
+  send_in_flight_ = true;
+  send_progress_ns_ = shard_.now_ns();
+  check_later(send_progress_ns_ + shard_.options().write_deadline.count());
+  shard_.reactor().send(descriptor_, {parts.data(), count}, token(OpKind::send));
+}
+
+void Connection::on_send(const core::Completion& done) {
+  assert(send_in_flight_);
+  send_in_flight_ = false;
+  if (done.result <= 0) {
+    discards_ = true;
+    if (open()) return close(CloseReason::write_error, -done.result);
+    return release_if_idle();
+  }
+  send_progress_ns_ = shard_.now_ns();
+  outbox_.advance(shard_.pool(), static_cast<size_t>(done.result));
+  if (!outbox_.empty() && !discards_) return flush_later();
+  if (state_ == State::closing) release_if_idle();
+}
+
+bool Connection::progresses() const {
+  return !send_in_flight_ || shard_.now_ns() - send_progress_ns_ < stuck_after_ns;
+}
+
+void Connection::send_line(std::string_view line) {
+  outbox_.append(shard_.pool(), line);
+  if (outbox_.pending_bytes() > shard_.options().limits.pending_bytes_max) {
+    return close(CloseReason::slow_consumer_pending);
+  }
+  flush_later();
+}
+
+void Connection::send_info(bool connect_info) {
+  protocol::Info info = shard_.state().info;
+  info.client_id = cid_;
+  info.client_ip = peer_.host;
+  info.connect_info = connect_info;
+  if (connect_info) info.remote_account = "$G";
+  info.ldm = shard_.state().phase.load(std::memory_order_relaxed) == Phase::lame_duck;
+  send_line(protocol::info_line(info));
+}
+
+// ---- Time.
+
+void Connection::check_later(int64_t due_ns) {
+  if (due_ns >= check_due_ns_) return;
+  check_due_ns_ = due_ns;
+  shard_.timers().set(slot_, due_ns);
+}
+
+void Connection::on_timer() {
+  const int64_t now_ns = shard_.now_ns();
+  check_due_ns_ = INT64_MAX;
+  if (state_ == State::closing) {
+    if (now_ns < linger_until_ns_) return check_later(linger_until_ns_);
+    return abandon();
+  }
+  if (state_ != State::open) return;
+  if (send_in_flight_) {
+    const int64_t due_ns = send_progress_ns_ + shard_.options().write_deadline.count();
+    if (now_ns >= due_ns) return close(CloseReason::slow_consumer_write_deadline);
+    check_later(due_ns);
+  }
+  if (now_ns >= ping_due_ns_) end_ping_interval(now_ns);
+  if (open()) check_later(ping_due_ns_);
+}
+
+void Connection::end_ping_interval(int64_t now_ns) {
+  constexpr int64_t rtt_valid_ns = 3600 * second_ns;
+  ping_due_ns_ = now_ns + shard_.options().ping_interval.count();
+  // Who talks is alive, and who is paused cannot talk. But the round trip is to be known.
+  const bool heard = active_ || pauses_ != 0;
+  active_ = false;
+  if (heard && rtt_ns_ != 0 && now_ns - ping_sent_ns_ < rtt_valid_ns) return;
+  if (pings_out_ + 1 > shard_.options().ping_max) {
+    if (pauses_ == 0) return refuse(protocol::Refusal::stale_connection);
+    return;
+  }
+  send_ping();
+}
+
+void Connection::send_ping() {
+  pings_out_++;
+  ping_sent_ns_ = shard_.now_ns();
+  send_line(protocol::ping_line);
+}
+
+// ---- The end.
+
+void Connection::refuse(protocol::Refusal refusal,
+                        std::initializer_list<std::string_view> details) {
+  const protocol::RefusalFacts& facts = protocol::facts(refusal);
+  const std::string line = protocol::err_line(refusal, details);
+  if (!line.empty()) send_line(line);
+  if (!facts.closes || !open()) return;
+  refusal_ = refusal;
+  switch (refusal) {
+    case protocol::Refusal::stale_connection:
+      return close(CloseReason::stale_connection);
+    case protocol::Refusal::connections_exceeded:
+      return close(CloseReason::connections_exceeded);
+    default:
+      return close(CloseReason::refused);
+  }
+}
+
+// Every failure ends here, so nothing may be freed or unlinked: a publish may be walking our
+// subscriptions. What was appended is still sent, for it may be the -ERR that says why; a timer bounds
+// that.
+void Connection::close(CloseReason reason, int error) {
+  assert(reason != CloseReason::none);
+  if (!open()) return;
+  state_ = State::closing;
+  close_reason_ = reason;
+  shard_.stats().closed[static_cast<size_t>(reason)]++;
+  log_close(error);
+
+  discards_ = discards_ || drops_output(reason);
+  lingers_ = !discards_ && reason != CloseReason::client_closed;
+  if (recv_armed_ && !lingers_ && !recv_cancelled_) {
+    recv_cancelled_ = true;
+    shard_.reactor().cancel(token(OpKind::recv));
+  }
+  if (send_in_flight_ && discards_) shard_.reactor().cancel(token(OpKind::send));
+  if (!recv_armed_ && lingers_ && !recv_queued_) arm_recv();
+  linger_until_ns_ = shard_.now_ns() + linger_ns;
+  check_later(linger_until_ns_);
+  shard_.forget_later(*this);
+  flush_later();
+}
+
+void Connection::abandon() {
+  close(CloseReason::server_shutdown);
+  discards_ = true;
+  lingers_ = false;
+  if (recv_armed_) shard_.reactor().cancel(token(OpKind::recv));
+  if (send_in_flight_) shard_.reactor().cancel(token(OpKind::send));
+  release_if_idle();
+}
+
+void Connection::release_if_idle() {
+  if (state_ != State::closing || send_in_flight_) return;
+  if (!discards_ && !outbox_.empty()) return flush_later();
+  if (recv_armed_ && lingers_) {
+    // All is sent. To close with bytes unread would reset the connection and could take the -ERR
+    // from under the client's eyes, so it reads end of file first and hangs up by itself.
+    if (!said_end_) shard_.reactor().shutdown_send(descriptor_);
+    said_end_ = true;
+    return;
+  }
+  if (recv_armed_) {
+    if (!recv_cancelled_) shard_.reactor().cancel(token(OpKind::recv));
+    recv_cancelled_ = true;
+    return;
+  }
+  outbox_.clear(shard_.pool());
+  carry_.clear(shard_.pool());
+  shard_.timers().clear(slot_);
+  shard_.reactor().close(descriptor_);
+  state_ = State::closed;
+  shard_.forget_later(*this);
+}
+
+std::string Connection::label() const {
+  return fmt::format("{}:{} - cid:{}", peer_.host, peer_.port, cid_);
+}
+
+void Connection::log_close(int error) {
+  core::Log& log = shard_.log();
+  const std::string_view reason = refusal_ == protocol::Refusal::none
+                                      ? text_of(close_reason_)
+                                      : protocol::facts(refusal_).close_reason;
+  switch (close_reason_) {
+    case CloseReason::slow_consumer_pending:
+    case CloseReason::slow_consumer_write_deadline:
+    case CloseReason::memory_budget:
+      log.warning("{} - {}: {} bytes pending", label(), reason, outbox_.pending_bytes());
+      return;
+    default:
+      if (!log.enabled(core::Level::debug)) return;
+      if (error != 0) {
+        log.debug("{} - Client connection closed: {}: {}", label(), reason, std::strerror(error));
+      } else {
+        log.debug("{} - Client connection closed: {}", label(), reason);
+      }
+  }
+}
+
+}  // namespace peal::server

@@ -1,0 +1,208 @@
+#pragma once
+// The life of one client: receive, parse, act, send, close. What each command means stands in
+// commands.cpp, where messages go in router.cpp.
+//
+// Only its shard's thread touches it, and only from completions, timers and the turn's end. Closing is a
+// state, not an event: it makes the connection deaf, the kernel is asked to let go, and the object is
+// freed by its shard when the last operation has come back.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/reactor.hpp"
+#include "protocol/command.hpp"
+#include "protocol/error.hpp"
+#include "protocol/parser.hpp"
+#include "server/carry.hpp"
+#include "server/interest.hpp"
+#include "server/outbox.hpp"
+#include "server/route.hpp"
+#include "server/stats.hpp"
+
+namespace peal::server {
+
+class Shard;
+
+/// Why a connection is not read from for now. It may be for several at once.
+enum Pause : uint8_t {
+  pause_fence = 1,  // Its PONG waits for other shards.
+  pause_room = 2,   // Its next command waits for room in a mailbox.
+  pause_stall = 4,  // It publishes faster than a slow subscriber reads.
+};
+
+class Connection {
+ public:
+  Connection(Shard& shard, uint32_t slot, uint32_t generation, int descriptor, uint64_t cid,
+             core::PeerAddress peer);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// Greets the client and begins to read.
+  void start();
+
+  // ---- Completions.
+  void on_recv(const core::Completion& done);
+  void on_send(const core::Completion& done);
+
+  // ---- From the shard.
+
+  /// Ends a pause; goes on with what was kept when it was the last one.
+  void resume(Pause pause);
+  /// The fence of the PING that paused it has been reached.
+  void on_fence_reached();
+  /// Reads one cap less often while a slow subscriber catches up.
+  void stall();
+  /// Receives again, when the pool has buffers and wants_recv() says so.
+  void arm_recv();
+  bool wants_recv() {
+    recv_queued_ = false;
+    return (open() ? pauses_ == 0 : lingers_ && state_ == State::closing) && !recv_armed_;
+  }
+  /// Sends what the turn has appended.
+  void flush();
+  /// The timer fired: pings, deadlines, linger.
+  void on_timer();
+  /// INFO, at first and whenever something in it has changed.
+  void send_info(bool connect_info);
+  /// Whether it takes INFO at any time.
+  bool takes_info() const { return async_info_ && ponged_; }
+  /// A publish of its was accepted and is about to be delivered.
+  void on_published(const protocol::Command& command);
+  /// It has what it wanted of a subscription, or wants no more.
+  void end_subscription(Subscription& subscription);
+  /// Waits for room; the shard resumes it.
+  void wait_for_room() { pauses_ |= pause_room; }
+  /// A subscriber of what it publishes reads slowly; it is held when this read has been dealt with.
+  void want_stall() { stall_wanted_ = true; }
+
+  // ---- Closing.
+
+  /// The one way out, from any depth of any handler. The first reason stands.
+  void close(CloseReason reason, int error = 0);
+  /// Tells the client why, and closes if that is what the refusal means.
+  void refuse(protocol::Refusal refusal, std::initializer_list<std::string_view> details = {});
+  /// Closes without waiting for anything but the kernel.
+  void abandon();
+  bool open() const { return state_ == State::open; }
+  /// Nothing of it is in the kernel's hands any more, nor in the trie.
+  bool released() const { return state_ == State::closed && owned_ == no_subscription; }
+
+  // ---- What deliveries need; see router.cpp.
+  Outbox& outbox() { return outbox_; }
+  bool headers() const { return headers_; }
+  bool echo() const { return echo_; }
+  bool no_responders() const { return no_responders_; }
+  AccountId account() const { return global_account; }
+  /// Its sends have made progress lately; one that reads nothing holds nobody up.
+  bool progresses() const;
+  RouteMemo& route_memo() {
+    if (!route_memo_) route_memo_ = std::make_unique<RouteMemo>();
+    return *route_memo_;
+  }
+  const core::BlockRef& carried_block() const { return carry_.block(); }
+  /// What of the shard's memory it keeps from others.
+  size_t held_bytes() const { return outbox_.pending_bytes() + carry_.size(); }
+  void count_out(size_t bytes) {
+    out_messages_++;
+    out_bytes_ += bytes;
+  }
+  void flush_later();
+
+  uint32_t slot() const { return slot_; }
+  uint32_t generation() const { return generation_; }
+  uint64_t cid() const { return cid_; }
+  CloseReason close_reason() const { return close_reason_; }
+  /// Of its subscriptions, the first; the others are linked to it. For the shard, which takes them out
+  /// of the trie when it has closed.
+  uint32_t& owned() { return owned_; }
+  /// How the log names it: address, port, cid.
+  std::string label() const;
+
+ private:
+  enum class State : uint8_t { open, closing, closed };
+  enum class Verdict : uint8_t { done, parked };
+
+  core::Token token(core::OpKind kind) const { return {kind, slot_, generation_}; }
+
+  // Bytes in.
+  void on_bytes(std::string_view bytes);
+  std::string_view complete_carried(std::string_view bytes);
+  size_t parse(std::string_view input);
+  void keep(std::string_view bytes);
+  void carry(std::string_view bytes, size_t needed_bytes);
+
+  // Commands.
+  Verdict apply(const protocol::Command& command);
+  void on_connect(const protocol::Command& command);
+  void on_sub(const protocol::Command& command);
+  void on_unsub(const protocol::Command& command);
+  void on_ping();
+  void on_pong();
+  void send_pong();
+  void acknowledge();
+
+  // Bytes out, and the end.
+  void send_line(std::string_view line);
+  void send_ping();
+  void check_later(int64_t due_ns);
+  void end_ping_interval(int64_t now_ns);
+  void release_if_idle();
+  void log_close(int error);
+
+  Shard& shard_;
+  protocol::Parser parser_;
+  const uint32_t slot_;
+  const uint32_t generation_;
+  const int descriptor_;
+
+  State state_ = State::open;
+  CloseReason close_reason_ = CloseReason::none;
+  protocol::Refusal refusal_ = protocol::Refusal::none;
+  uint8_t pauses_ = 0;
+  bool stall_wanted_ : 1 = false;
+  bool recv_armed_ : 1 = false;
+  bool recv_cancelled_ : 1 = false;
+  bool recv_queued_ : 1 = false;  // Waits for a receive buffer.
+  bool send_in_flight_ : 1 = false;
+  bool flush_queued_ : 1 = false;
+  bool lingers_ : 1 = false;     // The client should still read why; see release_if_idle().
+  bool said_end_ : 1 = false;    // It will find end of file behind that.
+  bool discards_ : 1 = false;    // Nothing more is sent.
+  bool verbose_ : 1 = true;
+  bool pedantic_ : 1 = true;
+  bool echo_ : 1 = true;
+  bool headers_ : 1 = false;
+  bool no_responders_ : 1 = false;
+  bool async_info_ : 1 = false;   // It said protocol 1: it takes INFO at any time.
+  bool connected_ : 1 = false;    // It has said CONNECT.
+  bool ponged_ : 1 = false;       // It has been sent a PONG.
+  bool active_ : 1 = false;       // It has sent something since the last ping was due.
+  uint8_t pings_out_ = 0;
+
+  uint32_t owned_ = no_subscription;
+  uint32_t subscriptions_ = 0;
+  uint64_t interest_epoch_ = 0;  // As of its last SUB or UNSUB.
+  size_t needed_bytes_ = 0;  // Of the command in front of carry_.
+  Carry carry_;
+  Outbox outbox_;
+  std::unique_ptr<RouteMemo> route_memo_;
+
+  int64_t check_due_ns_ = INT64_MAX;
+  int64_t ping_due_ns_ = INT64_MAX;
+  int64_t send_progress_ns_ = 0;  // When the send in flight was begun, or last moved on.
+  int64_t linger_until_ns_ = INT64_MAX;
+  int64_t ping_sent_ns_ = 0;
+  int64_t rtt_ns_ = 0;
+  int64_t since_ns_;
+
+  const uint64_t cid_;
+  uint64_t in_messages_ = 0;
+  uint64_t in_bytes_ = 0;
+  uint64_t out_messages_ = 0;
+  uint64_t out_bytes_ = 0;
+  core::PeerAddress peer_;
+};
+
+}  // namespace peal::server

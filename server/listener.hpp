@@ -1,0 +1,48 @@
+#pragma once
+// Takes newcomers from the listening socket and gives each to the shard with the fewest connections. It
+// lives on the first shard. It knows descriptors and counts; it must never know a protocol.
+//
+// Placement is by load and not by hash, because a handful of busy connections must spread evenly.
+
+#include <cstdint>
+
+#include "core/reactor.hpp"
+#include "server/interest.hpp"
+
+namespace peal::server {
+
+class Shard;
+
+class Listener {
+ public:
+  Listener(Shard& shard, int descriptor);
+
+  void start();
+  void on_accept(const core::Completion& done);
+  /// Accepts again after a pause that a lack of descriptors had forced.
+  void on_turn(int64_t now_ns);
+  int64_t next_ns() const { return retry_ns_; }
+  /// Takes nobody any more. The socket is closed when the kernel has let go.
+  void stop();
+  bool stopped() const { return closed_; }
+
+ private:
+  static constexpr int64_t retry_min_ns = 10'000'000;
+  static constexpr int64_t retry_max_ns = 1'000'000'000;
+
+  void arm();
+  void close_if_idle();
+  void place(int descriptor);
+  ShardId least_loaded();
+
+  Shard& shard_;
+  const int descriptor_;
+  bool armed_ = false;
+  bool stopping_ = false;
+  bool closed_ = false;
+  int64_t retry_ns_ = INT64_MAX;
+  int64_t pause_ns_ = retry_min_ns;
+  ShardId last_placed_ = 0;
+};
+
+}  // namespace peal::server

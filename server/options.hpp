@@ -1,0 +1,84 @@
+#pragma once
+// What the operator asked for: the command line and the configuration file, checked, as one value.
+// It knows names, numbers and units; it must never know a descriptor, a thread or a connection.
+//
+// Options are made once, before the first thread starts, and are not changed after.
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace peal::server {
+
+/// More threads than this would spend the machine on mailboxes, of which there is one for each
+/// ordered pair. A number of taste: no machine that was measured wants as many.
+inline constexpr unsigned threads_max = 256;
+
+/// What one client may use. The defaults are nats-server's; zero means unlimited where it says so.
+struct Limits {
+  uint32_t control_line_bytes_max = 4096;
+  uint32_t payload_bytes_max = 1u << 20;
+  uint64_t pending_bytes_max = 64u << 20;
+  uint32_t connections_max = 65536;
+  uint32_t subscriptions_max = 0;        // A connection's. 0: unlimited.
+  uint32_t subscription_tokens_max = 0;  // 0: unlimited.
+};
+
+struct Options {
+  using Duration = std::chrono::nanoseconds;
+
+  std::string host = "0.0.0.0";
+  int port = 4222;               // -1: any free port.
+  std::string server_name;       // Empty: the server's id.
+  std::string client_advertise;  // Empty: nothing but the address that clients came by.
+  unsigned threads = 0;          // 0: one per core of the CPU allowance.
+
+  bool debug = false;
+  bool trace = false;
+  bool logtime = true;
+  bool logtime_utc = false;
+  std::string log_file;  // Empty: standard error.
+  std::string pid_file;
+  std::string ports_file_dir;
+  std::string config_file;  // Where these options came from, for the log.
+
+  Limits limits;
+  Duration ping_interval = std::chrono::minutes(2);
+  int ping_max = 2;
+  Duration write_deadline = std::chrono::seconds(10);
+  Duration auth_timeout = std::chrono::seconds(2);
+  Duration lame_duck_duration = std::chrono::minutes(2);
+  Duration lame_duck_grace_period = std::chrono::seconds(10);
+  bool no_header_support = false;
+
+  uint64_t memory_budget_bytes = 0;  // 0: three quarters of the memory allowance.
+
+  // For tests, and for an operator who was asked to try something. Hidden from --help.
+  uint32_t mailbox_bytes = 0;  // 0: the mesh's own choice.
+  uint32_t kernel_feature_mask =
+      ~0u;  // core::Feature bits that may be used when the kernel has them.
+};
+
+enum class Action { run, show_help, show_version, test_config, send_signal };
+
+struct ParsedCommand {
+  Action action = Action::run;
+  Options options;
+  std::string message;                // What to print: help, version, the verdict on the file.
+  std::string signal_name;            // For send_signal: stop, quit, term, ldm, reopen or reload.
+  std::string signal_target;          // A process id or a pid file; empty: the only peal-server.
+  std::vector<std::string> warnings;  // To be logged once there is a log.
+};
+
+/// Reads the command line and the configuration file that it names. Flags win over the file. The
+/// error is one sentence.
+std::variant<ParsedCommand, std::string> parse_command_line(int argc, const char* const* argv);
+
+/// What no single option can know of itself, such as that a message must fit into what may wait.
+/// Nothing if the options agree with each other.
+std::optional<std::string> contradiction_in(const Options& options);
+
+}  // namespace peal::server

@@ -1,0 +1,213 @@
+#include "server/process.hpp"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+namespace peal::server {
+
+namespace {
+
+std::string reason(int error) { return std::generic_category().message(error); }
+
+template <typename Item>
+std::string joined(const std::vector<Item>& items, std::string_view separator) {
+  std::string text;
+  for (const Item& item : items) text += fmt::format("{}{}", text.empty() ? "" : separator, item);
+  return text;
+}
+
+/// The signal by which our own threads speak to the main thread; no operator sends it.
+int own_signal() { return SIGRTMIN; }
+
+sigset_t awaited_signals() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, own_signal()}) {
+    ::sigaddset(&set, signal);
+  }
+  return set;
+}
+
+std::optional<pid_t> process_id(std::string_view text) {
+  pid_t id = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc{} || stop != text.data() + text.size() || id <= 0) return {};
+  return id;
+}
+
+/// Other processes of this program, whose id begins with `prefix`.
+std::vector<pid_t> our_like(std::string_view prefix) {
+  // The kernel keeps fifteen letters of a name.
+  const std::string name = std::string(program_invocation_short_name).substr(0, 15);
+  std::vector<pid_t> found;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+    const std::string folder = entry.path().filename();
+    const auto id = process_id(folder);
+    if (!id || *id == ::getpid() || !folder.starts_with(prefix)) continue;
+    std::string command;
+    std::ifstream stream(entry.path() / "comm");
+    if (std::getline(stream, command) && command == name) found.push_back(*id);
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::variant<std::vector<pid_t>, std::string> targets_of(const std::string& target) {
+  using Targets = std::vector<pid_t>;
+  if (const auto id = process_id(target)) return Targets{*id};
+  if (target.empty() || target.ends_with('*')) {
+    Targets found = our_like(target.substr(0, target.find('*')));
+    if (found.empty()) return fmt::format("no {} is running", program_invocation_short_name);
+    if (target.empty() && found.size() > 1) {
+      return fmt::format("more than one {} is running: {}; name one", program_invocation_short_name,
+                         joined(found, ", "));
+    }
+    return found;
+  }
+  std::ifstream file(target);
+  if (!file) return fmt::format("pid file {}: {}", target, reason(errno));
+  std::string word;
+  file >> word;
+  if (const auto id = process_id(word)) return Targets{*id};
+  return fmt::format("pid file {}: holds no process id", target);
+}
+
+int signal_number(std::string_view name) {
+  static constexpr std::pair<std::string_view, int> numbers[] = {
+      {"stop", SIGKILL}, {"quit", SIGINT},    {"term", SIGTERM},
+      {"ldm", SIGUSR2},  {"reopen", SIGUSR1}, {"reload", SIGHUP},
+  };
+  const auto* const entry =
+      std::ranges::find(numbers, name, [](const auto& pair) { return pair.first; });
+  assert(entry != std::end(numbers));  // The command line has refused other names.
+  return entry->second;
+}
+
+std::string url(std::string_view host, uint16_t port) {
+  const bool bracketed = host.find(':') != host.npos;
+  return bracketed ? fmt::format("nats://[{}]:{}", host, port)
+                   : fmt::format("nats://{}:{}", host, port);
+}
+
+}  // namespace
+
+void block_signals() {
+  const sigset_t set = awaited_signals();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);  // A peer that went away is an errno.
+}
+
+Wish await_wish() {
+  const sigset_t set = awaited_signals();
+  for (;;) {
+    int signal = 0;
+    if (::sigwait(&set, &signal) != 0) continue;
+    switch (signal) {
+      case SIGHUP:
+        return Wish::reload;
+      case SIGUSR1:
+        return Wish::reopen_log;
+      case SIGUSR2:
+        return Wish::lame_duck;
+      case SIGINT:
+        return Wish::stop;
+      case SIGTERM:
+        return Wish::terminate;
+      default:
+        return Wish::server_stopped;
+    }
+  }
+}
+
+void announce_server_stopped() { ::kill(::getpid(), own_signal()); }
+
+std::optional<std::string> send_signal(std::string_view name, const std::string& target) {
+  const auto targets = targets_of(target);
+  if (const auto* error = std::get_if<std::string>(&targets)) return *error;
+  for (const pid_t id : std::get<0>(targets)) {
+    if (::kill(id, signal_number(name)) != 0) {
+      return fmt::format("process {}: {}", id, reason(errno));
+    }
+  }
+  return {};
+}
+
+std::variant<ProcessFile, std::string> ProcessFile::write(const std::string& path,
+                                                          const std::string& text) {
+  // Somebody may wait for the file to appear, and would read half of it.
+  const std::string draft = fmt::format("{}.{}", path, ::getpid());
+  std::FILE* const file = std::fopen(draft.c_str(), "we");
+  if (file == nullptr) return fmt::format("{}: {}", path, reason(errno));
+  bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  struct stat status {};
+  written = ::fstat(::fileno(file), &status) == 0 && written;
+  written = std::fclose(file) == 0 && written;
+  if (!written || std::rename(draft.c_str(), path.c_str()) != 0) {
+    const int error = errno;
+    std::remove(draft.c_str());
+    return fmt::format("{}: {}", path, reason(error));
+  }
+  return ProcessFile(path, status.st_ino);
+}
+
+ProcessFile::ProcessFile(ProcessFile&& other) noexcept
+    : path_(std::exchange(other.path_, {})), inode_(other.inode_) {}
+
+ProcessFile::~ProcessFile() {
+  struct stat status {};
+  if (path_.empty() || ::stat(path_.c_str(), &status) != 0) return;
+  if (status.st_ino == inode_) std::remove(path_.c_str());
+}
+
+std::string pid_file_text() { return fmt::format("{}", ::getpid()); }
+
+std::string ports_file_name() {
+  return fmt::format("{}_{}.ports", program_invocation_short_name, ::getpid());
+}
+
+std::string ports_file_text(const std::vector<std::string>& urls) {
+  return urls.empty() ? "{}" : fmt::format(R"({{"nats":["{}"]}})", joined(urls, R"(",")"));
+}
+
+std::vector<std::string> client_urls(const std::string& host, uint16_t port) {
+  const bool wildcard = host == "0.0.0.0" || host == "::";
+  ifaddrs* interfaces = nullptr;
+  if (!wildcard || ::getifaddrs(&interfaces) != 0) return {url(host, port)};
+  std::vector<std::string> urls;
+  for (const ifaddrs* at = interfaces; at != nullptr; at = at->ifa_next) {
+    if (at->ifa_addr == nullptr) continue;
+    char text[INET6_ADDRSTRLEN] = "";
+    if (at->ifa_addr->sa_family == AF_INET) {
+      const auto* address = reinterpret_cast<const sockaddr_in*>(at->ifa_addr);
+      ::inet_ntop(AF_INET, &address->sin_addr, text, sizeof text);
+    } else if (at->ifa_addr->sa_family == AF_INET6 && host == "::") {
+      const auto* address = reinterpret_cast<const sockaddr_in6*>(at->ifa_addr);
+      // One that is only valid on its link would need the interface's name to be of use.
+      if (IN6_IS_ADDR_LINKLOCAL(&address->sin6_addr)) continue;
+      ::inet_ntop(AF_INET6, &address->sin6_addr, text, sizeof text);
+    } else {
+      continue;
+    }
+    urls.push_back(url(text, port));
+  }
+  ::freeifaddrs(interfaces);
+  return urls;
+}
+
+}  // namespace peal::server

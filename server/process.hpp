@@ -1,0 +1,60 @@
+#pragma once
+// The server as a process among others: the files that say where it is, and the signals by which it
+// is told what to do. It knows process ids, paths and signal numbers, and nothing of what is
+// served.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace peal::server {
+
+/// What another process, or our own server, wants of the main thread.
+enum class Wish { stop, terminate, lame_duck, reopen_log, reload, server_stopped };
+
+/// To be called before the first thread starts, so that all inherit it: from then on a signal comes
+/// to nobody but await_wish().
+void block_signals();
+
+/// Waits for the next signal.
+Wish await_wish();
+
+/// Makes await_wish() return server_stopped; from any thread.
+void announce_server_stopped();
+
+/// Sends `name` (stop, quit, term, ldm, reopen or reload) to `target`: a process id, several as
+/// "12*", a pid file, or, if empty, the only other process of this program. The error is one
+/// sentence.
+std::optional<std::string> send_signal(std::string_view name, const std::string& target);
+
+/// A file with a fact about this process. It appears whole, and goes when the object goes.
+class ProcessFile {
+ public:
+  static std::variant<ProcessFile, std::string> write(const std::string& path,
+                                                      const std::string& text);
+  ProcessFile(ProcessFile&& other) noexcept;
+  ProcessFile& operator=(ProcessFile&&) = delete;
+  ~ProcessFile();
+
+ private:
+  ProcessFile(std::string path, uint64_t inode) : path_(std::move(path)), inode_(inode) {}
+
+  std::string path_;
+  uint64_t inode_;  // Who has put another file in this place keeps it.
+};
+
+/// Our process id, as nats-server writes it: digits and nothing else.
+std::string pid_file_text();
+
+/// "<program>_<pid>.ports", and what stands in it.
+std::string ports_file_name();
+std::string ports_file_text(const std::vector<std::string>& urls);
+
+/// The addresses at which clients find a listener: one, or one for each interface if the host is a
+/// wildcard.
+std::vector<std::string> client_urls(const std::string& host, uint16_t port);
+
+}  // namespace peal::server

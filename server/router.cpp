@@ -1,0 +1,424 @@
+#include "server/router.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <limits>
+
+#include "protocol/headers.hpp"
+#include "protocol/limits.hpp"
+#include "protocol/writer.hpp"
+#include "server/shard.hpp"
+
+namespace peal::server {
+namespace {
+
+// A queue message is sent on so often at most before it counts as unclaimed: members would have to
+// move from shard to shard faster than a message does.
+constexpr uint8_t hops_max = 8;
+
+// Of max_pending: beyond it a subscriber is slow, and whoever publishes to it is held.
+constexpr uint64_t slow_numerator = 3;
+constexpr uint64_t slow_denominator = 4;
+
+constexpr size_t group_bytes(std::string_view name) { return sizeof(uint16_t) + name.size(); }
+
+/// The CR LF behind a message, which is copied and referenced along with it.
+constexpr size_t tail_bytes = protocol::line_end_bytes;
+
+size_t record_bytes(const Message& message, size_t groups_bytes) {
+  const size_t content =
+      message.block ? sizeof(ReferencePart) : message.bytes.size() + tail_bytes;
+  return sizeof(MessageHead) + groups_bytes + message.text.subject.size() +
+         message.text.reply.size() + content;
+}
+
+/// The head is filled in where it lies, all but who it is from and for.
+MessageHead& write_record(char* out, const Message& message,
+                          std::span<const std::string_view> groups, size_t groups_bytes) {
+  const protocol::Command& text = message.text;
+  MessageHead& head = *new (out) MessageHead;
+  head.by_reference = static_cast<bool>(message.block);
+  head.subject_bytes = static_cast<uint16_t>(text.subject.size());
+  head.reply_bytes = static_cast<uint32_t>(text.reply.size());
+  head.groups_bytes = static_cast<uint32_t>(groups_bytes);
+  head.header_bytes = text.header_bytes;
+  head.message_bytes = static_cast<uint32_t>(message.bytes.size());
+  out += sizeof head;
+  for (const std::string_view name : groups) {
+    const auto bytes = static_cast<uint16_t>(name.size());
+    out = put(out, &bytes, sizeof bytes);
+    out = put(out, name);
+  }
+  out = protocol::write_text(out, text.subject);
+  out = protocol::write_text(out, text.reply);
+  if (message.block) [[unlikely]] {
+    core::BlockRef holder = message.block;
+    const ReferencePart part{holder.leave(), message.bytes.data()};
+    put(out, &part, sizeof part);
+  } else {
+    put(out, message.bytes.data(), message.bytes.size() + tail_bytes);
+  }
+  return head;
+}
+
+/// Makes a large message shareable: by the block it was gathered in, or by one copy.
+bool attach_block(Message& message, const core::BlockRef& gathered) {
+  const char* const begin = message.bytes.data();
+  if (gathered && begin >= gathered->bytes() && begin < gathered->bytes() + gathered->capacity) {
+    message.block = gathered;
+    return true;
+  }
+  message.block = core::make_payload_block(message.bytes.size() + tail_bytes);
+  if (!message.block) return false;
+  std::memcpy(message.block->bytes(), begin, message.bytes.size() + tail_bytes);
+  message.bytes = {message.block->bytes(), message.bytes.size()};
+  return true;
+}
+
+}  // namespace
+
+Router::Router(Shard& shard, uint64_t seed)
+    : shard_(shard),
+      random_(seed),
+      reference_bytes_(std::min(reference_bytes_max, shard.link().record_bytes_max() / 4)),
+      lane_memos_(std::make_unique<RouteMemo[]>(shard.link().shards())),
+      targets_(shard.link().shards()) {}
+
+const Plan& Router::plan_for(RouteMemo& memo, AccountId account, std::string_view subject) {
+  Interest& interest = shard_.interest();
+  if (memo.recalls(interest.epoch(), subject)) [[likely]] return memo.plan();
+  const Plan& plan = interest.match(account, subject);
+  memo.remember(interest.epoch(), subject, plan);
+  return plan;
+}
+
+// ---- From a client.
+
+bool Router::publish(Connection& publisher, const protocol::Command& command) {
+  const Plan& plan = plan_for(publisher.route_memo(), publisher.account(), command.subject);
+  Message message{command, command.message, {}};
+  if (message.bytes.size() >= reference_bytes_ && !plan.empty() &&
+      !attach_block(message, publisher.carried_block())) {
+    publisher.close(CloseReason::out_of_memory);
+    return true;
+  }
+  targeted_.clear();
+  picks_.clear();
+  if (!plan.queues.empty()) pick_members(plan, &publisher);
+  if (!reserve(plan, publisher, message)) return false;
+  publisher.on_published(command);
+
+  unsigned delivered = 0;
+  bool slow = false;
+  const auto give = [&](Subscription& subscription) {
+    slow |= deliver(subscription, message) == Delivery::slow;
+    delivered++;
+  };
+  for (Subscription* subscription : plan.plain) {
+    if (may_deliver(*subscription, &publisher)) give(*subscription);
+  }
+  for (Subscription* member : picks_) give(*member);
+  if (!targeted_.empty()) {
+    hand_over(publisher, message, delivered);
+  } else if (delivered == 0 && !command.reply.empty() && publisher.no_responders()) {
+    answer_no_responders(publisher, command.subject, command.reply);
+  }
+  if (slow) publisher.want_stall();
+  return true;
+}
+
+// Chooses who of each group gets the message, before anything is promised: a member here is asked
+// whether it can, a member elsewhere is the other shard's to choose.
+void Router::pick_members(const Plan& plan, const Connection* publisher) {
+  for (Target& target : targets_) {
+    target.groups.clear();
+    target.groups_bytes = 0;
+  }
+  for (const QueuePlan& group : plan.queues) {
+    const auto here = static_cast<uint32_t>(group.here.size());
+    const uint32_t all = here + group.members_elsewhere;
+    Subscription* member = nullptr;
+    if (all > 0 && random_.below(all) < here) member = pick_here(group, publisher);
+    if (member == nullptr && group.members_elsewhere == 0) member = pick_here(group, publisher);
+    if (member != nullptr) {
+      picks_.push_back(member);
+    } else if (group.members_elsewhere > 0) {
+      Target& target = targets_[pick_elsewhere(group)];
+      target.groups.push_back(group.name);
+      target.groups_bytes += group_bytes(group.name);
+    }
+  }
+}
+
+// Every member has the same chance, but for those behind one that cannot take it now: to go on from a
+// random place is cheaper than to ask all of them first.
+Subscription* Router::pick_here(const QueuePlan& group, const Connection* publisher) {
+  const auto members = static_cast<uint32_t>(group.here.size());
+  if (members == 0) return nullptr;
+  const uint32_t first = random_.below(members);
+  for (uint32_t i = 0; i < members; i++) {
+    const uint32_t at = first + i < members ? first + i : first + i - members;
+    if (may_deliver(*group.here[at], publisher)) return group.here[at];
+  }
+  return nullptr;
+}
+
+// A shard is chosen by how many members it has, so that all members have the same chance.
+ShardId Router::pick_elsewhere(const QueuePlan& group) {
+  assert(group.members_elsewhere > 0);
+  uint32_t ticket = random_.below(group.members_elsewhere);
+  for (const QueuePlan::Elsewhere& elsewhere : group.elsewhere) {
+    if (ticket < elsewhere.members) return elsewhere.shard;
+    ticket -= elsewhere.members;
+  }
+  __builtin_unreachable();
+}
+
+// Room in every mailbox that the message goes to, or nowhere: then nothing was delivered to anyone, and
+// the publisher comes back with the same command.
+bool Router::reserve(const Plan& plan, Connection& publisher, const Message& message) {
+  if (plan.queues.empty()) {
+    if (plan.shards.empty()) return true;
+    const size_t bytes = record_bytes(message, 0);
+    for (const ShardId to : plan.shards) {
+      if (!shard_.link().has_room(to, bytes)) {
+        shard_.park(publisher, to, bytes);
+        return false;
+      }
+      targeted_.push_back(to);
+    }
+    plain_everywhere_ = true;
+    return true;
+  }
+  plain_everywhere_ = false;
+  for (Target& target : targets_) target.plain = false;
+  for (const ShardId to : plan.shards) targets_[to].plain = true;
+  for (ShardId to = 0; to < targets_.size(); to++) {
+    Target& target = targets_[to];
+    if (!target.plain && target.groups.empty()) continue;
+    drop_groups_beyond_record(target, message);
+    const size_t bytes = record_bytes(message, target.groups_bytes);
+    if (!shard_.link().has_room(to, bytes)) {
+      shard_.park(publisher, to, bytes);
+      return false;
+    }
+    targeted_.push_back(to);
+  }
+  return true;
+}
+
+void Router::drop_groups_beyond_record(Target& target, const Message& message) {
+  while (!target.groups.empty() &&
+         record_bytes(message, target.groups_bytes) > shard_.link().record_bytes_max()) {
+    target.groups_bytes -= group_bytes(target.groups.back());
+    target.groups.pop_back();
+    shard_.stats().queue_groups_dropped++;
+  }
+}
+
+void Router::hand_over(const Connection& publisher, const Message& message, unsigned delivered) {
+  for (const ShardId to : targeted_) {
+    std::span<const std::string_view> groups;
+    size_t groups_bytes = 0;
+    bool plain = true;
+    if (!plain_everywhere_) {
+      const Target& target = targets_[to];
+      plain = target.plain;
+      groups = target.groups;
+      groups_bytes = target.groups_bytes;
+    }
+    char* const out = shard_.link().append(to, record_bytes(message, groups_bytes));
+    MessageHead& head = write_record(out, message, groups, groups_bytes);
+    head.plain = plain;
+    head.sole = delivered == 0 && targeted_.size() == 1;
+    head.wants_no_responders = publisher.no_responders() && head.reply_bytes > 0;
+    head.account = publisher.account();
+    head.origin_shard = shard_.id();
+    head.origin_slot = publisher.slot();
+    head.origin_generation = publisher.generation();
+  }
+  shard_.stats().messages_to_shards += targeted_.size();
+}
+
+// ---- To the clients of this shard.
+
+bool Router::may_deliver(const Subscription& subscription, const Connection* publisher) const {
+  if (!subscription.in_force) return false;
+  const Connection& receiver = shard_.owner(subscription);
+  return receiver.open() && (&receiver != publisher || receiver.echo());
+}
+
+Router::Delivery Router::deliver(Subscription& subscription, const Message& message) {
+  Connection& receiver = shard_.owner(subscription);
+  if (subscription.delivered != std::numeric_limits<uint32_t>::max()) subscription.delivered++;
+  const Delivery delivery = append(receiver, subscription, message);
+  if (subscription.delivered_max != 0 && subscription.delivered >= subscription.delivered_max) {
+    receiver.end_subscription(subscription);
+  }
+  return delivery;
+}
+
+Router::Delivery Router::append(Connection& receiver, const Subscription& subscription,
+                                const Message& message) {
+  std::string_view bytes = message.bytes;
+  uint32_t header_bytes = message.text.header_bytes;
+  if (header_bytes > 0 && !receiver.headers()) {
+    bytes.remove_prefix(header_bytes);
+    header_bytes = 0;
+  }
+  const std::string_view sid = subscription.sid();
+  const bool by_reference = message.block && bytes.size() >= reference_bytes_;
+  const size_t head_bytes_max =
+      protocol::hmsg_head_bytes_max(message.text.subject.size(), sid.size(), message.text.reply.size());
+  const size_t with_tail = bytes.size() + tail_bytes;
+
+  core::ChunkPool& pool = shard_.pool();
+  Outbox& outbox = receiver.outbox();
+  char* const begin = outbox.reserve(pool, head_bytes_max + (by_reference ? 0 : with_tail));
+  char* end = header_bytes > 0
+                  ? protocol::write_hmsg_head(begin, message.text.subject, sid, message.text.reply,
+                                              header_bytes, bytes.size())
+                  : protocol::write_msg_head(begin, message.text.subject, sid, message.text.reply,
+                                             bytes.size());
+  if (by_reference) {
+    outbox.commit(static_cast<size_t>(end - begin));
+    outbox.append_reference(pool, message.block, {bytes.data(), with_tail});
+  } else {
+    end = put(end, bytes.data(), with_tail);
+    outbox.commit(static_cast<size_t>(end - begin));
+  }
+  receiver.flush_later();
+  receiver.count_out(bytes.size());
+  ShardStats& stats = shard_.stats();
+  stats.out_messages++;
+  stats.out_bytes += bytes.size();
+
+  const uint64_t pending_max = shard_.options().limits.pending_bytes_max;
+  const uint64_t pending = outbox.pending_bytes();
+  if (pending * slow_denominator <= pending_max * slow_numerator) [[likely]] return Delivery::done;
+  if (pending > pending_max) {
+    receiver.close(CloseReason::slow_consumer_pending);
+    return Delivery::done;
+  }
+  return receiver.progresses() ? Delivery::slow : Delivery::done;
+}
+
+// ---- From another shard.
+
+void Router::on_record(ShardId from, std::string_view record) {
+  shard_.stats().messages_from_shards++;
+  const MessageHead& head = message_head(record.data());
+  record.remove_prefix(sizeof head);
+  std::string_view groups = take(record, head.groups_bytes);
+  protocol::Command text;
+  text.subject = take(record, head.subject_bytes);
+  text.reply = take(record, head.reply_bytes);
+  text.header_bytes = head.header_bytes;
+  Message message{text, {record.data(), head.message_bytes}, {}};
+  if (head.by_reference) [[unlikely]] {
+    const auto part = take_head<ReferencePart>(record);
+    message.bytes = {part.begin, head.message_bytes};
+    message.block = core::BlockRef(part.block);
+  }
+
+  const Plan& plan = plan_for(lane_memos_[from], head.account, text.subject);
+  unsigned delivered = 0;
+  bool slow = false;
+  const auto give = [&](Subscription& subscription) {
+    slow |= deliver(subscription, message) == Delivery::slow;
+    delivered++;
+  };
+  if (head.plain) {
+    for (Subscription* subscription : plan.plain) {
+      if (may_deliver(*subscription, nullptr)) give(*subscription);
+    }
+  }
+  while (!groups.empty()) {
+    const std::string_view name = take(groups, take_head<uint16_t>(groups));
+    const auto group = std::find_if(plan.queues.begin(), plan.queues.end(),
+                                    [&](const QueuePlan& each) { return each.name == name; });
+    Subscription* member = group == plan.queues.end() ? nullptr : pick_here(*group, nullptr);
+    if (member != nullptr) {
+      give(*member);
+    } else {
+      delivered += reroute(group == plan.queues.end() ? nullptr : &*group, name, head, message);
+    }
+  }
+  if (slow) hold_back(head);
+  if (delivered == 0 && head.sole && head.wants_no_responders) report_no_responders(head, message);
+}
+
+// The member that a group's message was meant for has left. It goes to another one, on whichever shard;
+// none here can take it. Returns how many shards it went to.
+unsigned Router::reroute(const QueuePlan* group, std::string_view name, const MessageHead& from,
+                         const Message& message) {
+  if (group == nullptr || group->members_elsewhere == 0 || from.hops >= hops_max) {
+    shard_.stats().queue_unclaimed++;
+    return 0;
+  }
+  std::string record(record_bytes(message, group_bytes(name)), '\0');
+  MessageHead& head = write_record(record.data(), message, {&name, 1}, group_bytes(name));
+  head.hops = static_cast<uint8_t>(from.hops + 1);
+  head.plain = false;
+  head.sole = from.sole;
+  head.wants_no_responders = from.wants_no_responders;
+  head.account = from.account;
+  head.origin_shard = from.origin_shard;
+  head.origin_slot = from.origin_slot;
+  head.origin_generation = from.origin_generation;
+  if (!shard_.link().append_or_defer(pick_elsewhere(*group), record)) {
+    release_reference(record);
+    shard_.stats().side_list_dropped++;
+    return 0;
+  }
+  shard_.stats().queue_rerouted++;
+  return 1;
+}
+
+void Router::hold_back(const MessageHead& head) {
+  const StallRecord record{RecordKind::stall, head.origin_slot, head.origin_generation};
+  if (head.origin_shard == shard_.id()) return shard_.on_stall(record);
+  shard_.link().send_stall(head.origin_shard, record);
+}
+
+void Router::report_no_responders(const MessageHead& head, const Message& message) {
+  if (head.origin_shard == shard_.id()) {
+    return shard_.on_no_responders(head.origin_slot, head.origin_generation, message.text.subject,
+                                   message.text.reply);
+  }
+  NoRespondersHead notice;
+  notice.subject_bytes = static_cast<uint16_t>(message.text.subject.size());
+  notice.reply_bytes = static_cast<uint32_t>(message.text.reply.size());
+  notice.slot = head.origin_slot;
+  notice.generation = head.origin_generation;
+  std::string record(sizeof notice + message.text.subject.size() + message.text.reply.size(), '\0');
+  put(put(put(record.data(), &notice, sizeof notice), message.text.subject), message.text.reply);
+  if (!shard_.link().send_control(head.origin_shard, record)) shard_.stats().side_list_dropped++;
+}
+
+// As nats-server has it: the requester hears it through a plain subscription of its own connection,
+// or not at all.
+void Router::answer_no_responders(Connection& requester, std::string_view subject,
+                                  std::string_view reply) {
+  const Plan& plan = shard_.interest().match(requester.account(), reply);
+  const auto own = std::find_if(
+      plan.plain.begin(), plan.plain.end(), [&](const Subscription* subscription) {
+        return subscription->in_force && subscription->owner == requester.slot();
+      });
+  if (own == plan.plain.end()) return;
+  const std::string_view sid = (*own)->sid();
+  const size_t bytes_max = protocol::no_responders_message_bytes_max(reply, sid, subject);
+  Outbox& outbox = requester.outbox();
+  char* const begin = outbox.reserve(shard_.pool(), bytes_max);
+  char* const end = protocol::write_no_responders(begin, reply, sid, subject);
+  outbox.commit(static_cast<size_t>(end - begin));
+  requester.flush_later();
+  requester.count_out(protocol::no_responders_bytes(subject));
+  shard_.stats().no_responders++;
+  if (outbox.pending_bytes() > shard_.options().limits.pending_bytes_max) {
+    requester.close(CloseReason::slow_consumer_pending);
+  }
+}
+
+}  // namespace peal::server

@@ -1,0 +1,91 @@
+#pragma once
+// Brings each message to everyone who asked for it: to connections of this shard through their outboxes,
+// to those of other shards as one record a shard, whatever the number of subscribers there. Every check
+// on delivery is in deliver(). It knows plans, outboxes and links; it must never know a descriptor.
+//
+// One thread, its shard's.
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "core/frame.hpp"
+#include "core/random.hpp"
+#include "protocol/command.hpp"
+#include "server/interest.hpp"
+#include "server/record.hpp"
+#include "server/route.hpp"
+
+namespace peal::server {
+
+class Connection;
+class Shard;
+
+/// A message on its way. The views are the parser's, or of a record: copied as little as possible, for
+/// what was just written a word at a time is slow to read a vector at a time.
+struct Message {
+  const protocol::Command& text;
+  std::string_view bytes;  // Headers, then payload; in `block` if there is one. CR LF follows.
+  core::BlockRef block;    // When the message is worth a reference.
+};
+
+class Router {
+ public:
+  /// A message of so many bytes or more is sent and handed over by reference, not by copy.
+  /// Less where mailboxes are small.
+  static constexpr size_t reference_bytes_max = 16 * 1024;
+
+  Router(Shard& shard, uint64_t seed);
+
+  /// False when a mailbox has no room for it: then nothing was delivered to anyone, and the connection
+  /// is to try again when the shard resumes it.
+  bool publish(Connection& publisher, const protocol::Command& command);
+
+  /// A record from another shard: everyone here whom it concerns gets it.
+  void on_record(ShardId from, std::string_view record);
+
+  /// Tells a connection of this shard that its request reached nobody.
+  void answer_no_responders(Connection& requester, std::string_view subject,
+                            std::string_view reply);
+
+  /// The plan of a subject, by the memo where it still holds.
+  const Plan& plan_for(RouteMemo& memo, AccountId account, std::string_view subject);
+
+ private:
+  enum class Delivery : uint8_t { refused, done, slow };
+
+  /// What one other shard gets of a message.
+  struct Target {
+    bool plain = false;
+    size_t groups_bytes = 0;
+    std::vector<std::string_view> groups;
+  };
+
+  bool may_deliver(const Subscription& subscription, const Connection* publisher) const;
+  Delivery deliver(Subscription& subscription, const Message& message);
+  Delivery append(Connection& receiver, const Subscription& subscription, const Message& message);
+  Subscription* pick_here(const QueuePlan& group, const Connection* publisher);
+  ShardId pick_elsewhere(const QueuePlan& group);
+  void pick_members(const Plan& plan, const Connection* publisher);
+  bool reserve(const Plan& plan, Connection& publisher, const Message& message);
+  void drop_groups_beyond_record(Target& target, const Message& message);
+  void hand_over(const Connection& publisher, const Message& message, unsigned delivered);
+  unsigned reroute(const QueuePlan* group, std::string_view name, const MessageHead& from,
+                   const Message& message);
+  void hold_back(const MessageHead& head);
+  void report_no_responders(const MessageHead& head, const Message& message);
+
+  Shard& shard_;
+  core::Random random_;
+  const size_t reference_bytes_;
+  std::unique_ptr<RouteMemo[]> lane_memos_;  // By the shard that records come from.
+
+  // Of the message being published; kept for their capacity.
+  std::vector<Subscription*> picks_;  // Members of queue groups, here.
+  std::vector<ShardId> targeted_;     // Shards that get a record.
+  std::vector<Target> targets_;       // What it says, where queue groups are involved.
+  bool plain_everywhere_ = true;      // No queue group is, so it says the same to all.
+};
+
+}  // namespace peal::server

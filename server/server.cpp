@@ -1,0 +1,200 @@
+#include "server/server.hpp"
+
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <latch>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "core/mesh.hpp"
+#include "core/reactor.hpp"
+#include "core/socket.hpp"
+#include "core/thread.hpp"
+#include "server/allowance.hpp"
+#include "server/server_id.hpp"
+#include "server/server_state.hpp"
+#include "server/shard.hpp"
+#include "server/version.hpp"
+
+namespace peal::server {
+namespace {
+
+// Four receive caps: a mailbox that takes what a busy socket brings in a turn, and still has room while
+// the other shard reads it.
+constexpr uint32_t mailbox_bytes_default = 256 * 1024;
+constexpr uint32_t control_mailbox_bytes = 64 * 1024;
+
+// The nats-server whose behaviour we answer to: clients tell by it what they may use.
+constexpr std::string_view nats_version = "2.15.1";
+
+uint64_t random_seed() {
+  uint64_t seed = 0;
+  while (getrandom(&seed, sizeof seed, 0) != sizeof seed) {
+  }
+  return seed;
+}
+
+protocol::Info make_info(const Options& options, uint16_t port) {
+  protocol::Info info;
+  info.server_id = make_server_id();
+  info.server_name = options.server_name.empty() ? info.server_id : options.server_name;
+  info.version = nats_version;
+  info.go = fmt::format("c++ {}", __VERSION__);
+  info.host = options.host;
+  info.port = port;
+  info.headers = !options.no_header_support;
+  info.max_payload = options.limits.payload_bytes_max;
+  if (!options.client_advertise.empty()) info.connect_urls = {options.client_advertise};
+  info.peal_version = version;
+  return info;
+}
+
+}  // namespace
+
+class Server::Impl {
+ public:
+  Impl(const Options& options, unsigned shards, core::Log& log, std::function<void()> on_stopped)
+      : state(options, shards),
+        log_(log),
+        on_stopped_(std::move(on_stopped)),
+        mesh_(shards, options.mailbox_bytes != 0 ? options.mailbox_bytes : mailbox_bytes_default,
+              options.mailbox_bytes != 0 ? options.mailbox_bytes : control_mailbox_bytes),
+        ready_(shards),
+        done_(shards),
+        reactors_(shards),
+        errors_(shards),
+        pinned_(options.threads == 0 || options.threads <= cpu_allowance()) {}
+
+  ~Impl() {
+    stop();
+    wait();
+  }
+
+  std::optional<std::string> start(int listener);
+  void enter(Phase phase);
+  void stop() { enter(Phase::stopping); }
+  void wait();
+
+  ServerState state;
+
+ private:
+  void run_shard(unsigned index, int listener);
+
+  core::Log& log_;
+  std::function<void()> on_stopped_;
+  core::Mesh mesh_;
+  std::latch ready_;
+  std::latch go_{1};
+  std::latch done_;
+  std::atomic<bool> failed_{false};
+  std::atomic<unsigned> finished_{0};
+  std::vector<std::unique_ptr<core::Reactor>> reactors_;
+  std::vector<std::string> errors_;
+  const bool pinned_;
+  std::vector<std::thread> threads_;
+  std::mutex joining_;
+};
+
+std::optional<std::string> Server::Impl::start(int listener) {
+  const unsigned shards = mesh_.shards();
+  for (unsigned index = 0; index < shards; index++) {
+    threads_.emplace_back([this, index, listener] { run_shard(index, listener); });
+  }
+  ready_.wait();
+  const auto error = std::find_if(errors_.begin(), errors_.end(),
+                                  [](const std::string& text) { return !text.empty(); });
+  failed_ = error != errors_.end();
+  go_.count_down();
+  if (!failed_) return std::nullopt;
+  wait();
+  ::close(listener);
+  return *error;
+}
+
+// A shard is made on its own thread, so that its memory is near and its ring knows its owner. None of
+// them runs before all are there, and none goes before all have stopped, because they wake each other.
+void Server::Impl::run_shard(unsigned index, int listener) {
+  core::name_thread(fmt::format("peal-shard-{}", index));
+  const std::vector<int> processors = core::allowed_processors();
+  if (pinned_ && index < processors.size()) core::pin_thread(processors[index]);
+
+  core::ReactorConfig config;
+  config.features = state.options.kernel_feature_mask;
+  auto made = core::Reactor::create(config);
+  if (auto* error = std::get_if<std::string>(&made)) {
+    errors_[index] = std::move(*error);
+    ready_.count_down();
+    return;
+  }
+  reactors_[index] = std::get<std::unique_ptr<core::Reactor>>(std::move(made));
+  {
+    Shard shard(static_cast<ShardId>(index), state, mesh_, *reactors_[index], log_, random_seed());
+    ready_.count_down();
+    go_.wait();
+    if (!failed_) {
+      if (index == 0) shard.listen(listener);
+      while (shard.tick()) {
+      }
+      done_.arrive_and_wait();
+      shard.link().discard_inbound();
+    }
+  }
+  if (finished_.fetch_add(1) + 1 == mesh_.shards() && !failed_ && on_stopped_) on_stopped_();
+}
+
+void Server::Impl::enter(Phase phase) {
+  Phase before = state.phase.load();
+  while (before < phase && !state.phase.compare_exchange_weak(before, phase)) {
+  }
+  for (const auto& reactor : reactors_) {
+    if (reactor) reactor->notify();
+  }
+}
+
+void Server::Impl::wait() {
+  const std::lock_guard lock(joining_);
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) thread.join();
+  }
+}
+
+std::variant<std::unique_ptr<Server>, std::string> Server::start(const Options& options,
+                                                                 core::Log& log,
+                                                                 std::function<void()> on_stopped) {
+  const unsigned shards = options.threads != 0 ? options.threads : cpu_allowance();
+  const auto wanted_port = static_cast<uint16_t>(std::max(options.port, 0));
+  auto listening = core::listen_tcp(options.host, wanted_port);
+  if (auto* error = std::get_if<std::string>(&listening)) return std::move(*error);
+  const auto socket = std::get<core::ListeningSocket>(listening);
+
+  auto impl = std::make_unique<Impl>(options, shards, log, std::move(on_stopped));
+  impl->state.info = make_info(options, socket.port);
+  impl->state.hash_seed = random_seed();
+  impl->state.memory_budget_bytes = options.memory_budget_bytes != 0
+                                        ? options.memory_budget_bytes
+                                        : memory_allowance_bytes() / 4 * 3;
+  if (auto error = impl->start(socket.descriptor)) return *std::move(error);
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() = default;
+
+uint16_t Server::port() const { return impl_->state.info.port; }
+const std::string& Server::id() const { return impl_->state.info.server_id; }
+const std::string& Server::name() const { return impl_->state.info.server_name; }
+unsigned Server::shards() const {
+  return static_cast<unsigned>(impl_->state.shard_words.size());
+}
+void Server::lame_duck() { impl_->enter(Phase::lame_duck); }
+void Server::stop() { impl_->stop(); }
+void Server::wait() { impl_->wait(); }
+
+}  // namespace peal::server

@@ -1,0 +1,45 @@
+#pragma once
+// Starts the shards and ends them. It holds what they share and no traffic: a message never passes
+// through here. Its functions may be called from any thread but a shard's.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "core/log.hpp"
+#include "server/options.hpp"
+
+namespace peal::server {
+
+class Server {
+ public:
+  /// Listens and serves from then on. `on_stopped` is called once, from a thread of the server's, when
+  /// it has stopped by itself or by stop(). The error is one sentence with the remedy.
+  static std::variant<std::unique_ptr<Server>, std::string> start(
+      const Options& options, core::Log& log, std::function<void()> on_stopped);
+
+  /// Stops and waits.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  uint16_t port() const;
+  const std::string& id() const;
+  const std::string& name() const;
+  unsigned shards() const;
+
+  /// Takes no newcomers, tells clients to go elsewhere, and lets them go over time; then it stops.
+  void lame_duck();
+  /// Lets every client go at once, after its last bytes; wait() returns when it is done.
+  void stop();
+  void wait();
+
+ private:
+  class Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace peal::server

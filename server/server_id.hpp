@@ -1,0 +1,12 @@
+#pragma once
+// The name that a server makes up for itself at start: the public half of an nkey, as nats-server's is,
+// though nobody holds the other half. It knows the encoding; nothing is ever signed with it.
+
+#include <string>
+
+namespace peal::server {
+
+/// 56 letters, the first of them N.
+std::string make_server_id();
+
+}  // namespace peal::server

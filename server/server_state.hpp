@@ -1,0 +1,53 @@
+#pragma once
+// What all shards of a server share: facts that never change after the start, and a few words that are
+// written when a connection comes or goes, never when a message does.
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/mailbox.hpp"
+#include "protocol/info.hpp"
+#include "server/options.hpp"
+
+namespace peal::server {
+
+enum class Phase : uint8_t { running, lame_duck, stopping };
+
+struct ServerState {
+  ServerState(const Options& chosen, unsigned shards) : options(chosen), shard_words(shards) {}
+
+  const Options options;
+  protocol::Info info;  // What every client is told; each gets its own id and address besides.
+  uint64_t memory_budget_bytes = INT64_MAX;
+  uint64_t hash_seed = 0;  // Of the interest indices, so that no client can choose collisions.
+
+  std::atomic<Phase> phase{Phase::running};
+  std::atomic<uint64_t> next_cid{1};
+
+  /// One line for each shard, so that counting a connection disturbs nobody.
+  struct alignas(core::cache_line_bytes) ShardWords {
+    std::atomic<uint32_t> connections{0};  // Placed on the shard, and not gone yet.
+    std::atomic<int64_t> memory_bytes{0};
+    std::atomic<uint64_t> largest_holding_bytes{0};  // Of one connection; while over the budget.
+  };
+  std::vector<ShardWords> shard_words;
+
+  uint32_t connections() const {
+    uint32_t sum = 0;
+    for (const ShardWords& words : shard_words) {
+      sum += words.connections.load(std::memory_order_relaxed);
+    }
+    return sum;
+  }
+  int64_t memory_bytes() const {
+    int64_t sum = 0;
+    for (const ShardWords& words : shard_words) {
+      sum += words.memory_bytes.load(std::memory_order_relaxed);
+    }
+    return sum;
+  }
+};
+
+}  // namespace peal::server

@@ -1,0 +1,378 @@
+#include "server/shard.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace peal::server {
+namespace {
+
+using core::OpKind;
+
+constexpr int64_t millisecond_ns = 1'000'000;
+
+// Taking a million subscriptions out of the trie is work for many turns.
+constexpr unsigned unsubscribes_per_turn = 2048;
+
+// A lame duck looks so often whether all shards are empty.
+constexpr int64_t lame_duck_look_ns = 100 * millisecond_ns;
+constexpr int64_t lame_duck_gap_max_ns = 1000 * millisecond_ns;
+
+// A stopping server gives its clients so long to take their last bytes.
+constexpr int64_t stop_within_ns = 1000 * millisecond_ns;
+
+constexpr int64_t memory_watch_every_ns = 10 * millisecond_ns;
+
+// Parked connections are resumed when a mailbox has at least this part of it free, so that they do not
+// come back for one record each.
+constexpr size_t room_to_resume_part = 4;
+
+}  // namespace
+
+Shard::Shard(ShardId id, ServerState& state, core::Mesh& mesh, core::Reactor& reactor,
+             core::Log& log, uint64_t seed)
+    : state_(state),
+      mesh_(mesh),
+      reactor_(reactor),
+      log_(log),
+      random_(seed),
+      timers_(reactor.now_ns()),
+      interest_(id, static_cast<ShardId>(mesh.shards()), state.hash_seed),
+      link_(id, mesh, reactor, interest_, stats_),
+      fences_(link_),
+      router_(*this, random_.next()),
+      parked_(mesh.shards()) {
+  mesh_.set_handle(id, reactor.handle());
+}
+
+Shard::~Shard() = default;
+
+void Shard::listen(int descriptor) {
+  listener_ = std::make_unique<Listener>(*this, descriptor);
+  listener_->start();
+}
+
+bool Shard::tick() {
+  const std::span<const core::Completion> completions = reactor_.wait(deadline_ns_);
+  mesh_.set_asleep(id(), false);
+  stats_.turns++;
+
+  link_.drain(*this);
+  complete(completions);
+  timers_.advance(now_ns(), [this](uint32_t slot) {
+    if (connections_[slot]) connections_[slot]->on_timer();
+  });
+  follow_phase();
+  resume_waiting();
+  forget_closed();
+  reactor_.give_back();
+  arm_starved();
+  link_.end_turn();
+  flush_dirty();
+  interest_.reclaim();
+  watch_memory();
+  if (finished()) return false;
+  decide_sleep();
+  return true;
+}
+
+void Shard::complete(std::span<const core::Completion> completions) {
+  for (const core::Completion& done : completions) {
+    switch (done.token.kind) {
+      case OpKind::recv:
+        if (Connection* connection = find(done.token.slot, done.token.generation)) {
+          connection->on_recv(done);
+        }
+        break;
+      case OpKind::send:
+        if (Connection* connection = find(done.token.slot, done.token.generation)) {
+          connection->on_send(done);
+        }
+        break;
+      case OpKind::accept:
+        listener_->on_accept(done);
+        break;
+      case OpKind::wake:
+      case OpKind::notify:
+      case OpKind::discard:
+        break;
+    }
+  }
+}
+
+// ---- Connections.
+
+Connection* Shard::find(uint32_t slot, uint32_t generation) {
+  if (slot >= connections_.size() || generations_[slot] != generation) return nullptr;
+  return connections_[slot].get();
+}
+
+void Shard::adopt(int descriptor, uint64_t cid) {
+  if (phase_ == Phase::stopping) {
+    reactor_.close(descriptor);
+    state_.shard_words[id()].connections.fetch_sub(1, std::memory_order_relaxed);
+    return;
+  }
+  uint32_t slot;
+  if (free_slots_.empty()) {
+    slot = static_cast<uint32_t>(connections_.size());
+    connections_.emplace_back();
+    generations_.push_back(1);
+  } else {
+    slot = free_slots_.back();
+    free_slots_.pop_back();
+  }
+  connections_[slot] = std::make_unique<Connection>(*this, slot, generations_[slot], descriptor,
+                                                    cid, reactor_.adopt(descriptor));
+  connections_open_++;
+  stats_.connections_total++;
+  connections_[slot]->start();
+  if (state_.connections() > options().limits.connections_max) {
+    connections_[slot]->refuse(protocol::Refusal::connections_exceeded);
+  }
+}
+
+void Shard::flush_later(Connection& connection) { dirty_.push_back(handle(connection)); }
+void Shard::forget_later(Connection& connection) { closing_.push_back(handle(connection)); }
+void Shard::recv_later(Connection& connection) {
+  stats_.receive_starved++;
+  starved_.push_back(handle(connection));
+}
+
+void Shard::resume_at(Connection& connection, int64_t due_ns) {
+  assert(stalled_.empty() || stalled_.back().until_ns <= due_ns);
+  stalled_.push_back({handle(connection), due_ns});
+}
+
+void Shard::park(Connection& connection, ShardId target, size_t record_bytes) {
+  stats_.parked++;
+  connection.wait_for_room();
+  parked_[target].push_back({handle(connection), record_bytes});
+  parked_count_++;
+}
+
+void Shard::flush_dirty() {
+  // A flush may find that a connection is done, which marks others but flushes none anew this turn.
+  flushing_.swap(dirty_);
+  for (const Handle each : flushing_) {
+    if (Connection* connection = find(each.slot, each.generation)) connection->flush();
+  }
+  flushing_.clear();
+}
+
+// Takes the subscriptions of the closed out of the trie, a slice a turn, and frees those that the kernel
+// has let go of. A connection comes here when it begins to close and when it has.
+void Shard::forget_closed() {
+  unsigned budget = unsubscribes_per_turn;
+  while (!closing_.empty() && budget > 0) {
+    const Handle each = closing_.front();
+    Connection* connection = find(each.slot, each.generation);
+    if (connection != nullptr) {
+      for (; budget > 0 && connection->owned() != no_subscription; budget--) {
+        connection->end_subscription(*interest_.at(connection->owned()));
+      }
+      if (budget == 0) return;
+      if (connection->released()) release(each.slot);
+    }
+    closing_.pop_front();
+  }
+}
+
+void Shard::release(uint32_t slot) {
+  connections_[slot].reset();
+  generations_[slot] = (generations_[slot] + 1) & core::Token::generation_mask;
+  free_slots_.push_back(slot);
+  connections_open_--;
+  state_.shard_words[id()].connections.fetch_sub(1, std::memory_order_relaxed);
+}
+
+// ---- Those who wait.
+
+void Shard::resume_waiting() {
+  if (!fences_.empty()) {
+    fences_.check([this](uint32_t slot, uint32_t generation) {
+      if (Connection* connection = find(slot, generation)) connection->on_fence_reached();
+    });
+  }
+  while (!stalled_.empty() && stalled_.front().until_ns <= now_ns()) {
+    const Handle each = stalled_.front().connection;
+    stalled_.pop_front();
+    if (Connection* connection = find(each.slot, each.generation)) {
+      connection->resume(pause_stall);
+    }
+  }
+  if (parked_count_ > 0) resume_parked();
+  if (listener_) listener_->on_turn(now_ns());
+}
+
+void Shard::resume_parked() {
+  for (ShardId target = 0; target < parked_.size(); target++) {
+    auto& waiting = parked_[target];
+    // Whoever parks again comes behind the others, and is not asked twice in a turn.
+    for (size_t count = waiting.size(); count > 0; count--) {
+      if (!link_.has_room(target, bytes_to_resume(target))) break;
+      const Handle each = waiting.front().connection;
+      waiting.pop_front();
+      parked_count_--;
+      if (Connection* connection = find(each.slot, each.generation)) {
+        connection->resume(pause_room);
+      }
+    }
+  }
+}
+
+size_t Shard::bytes_to_resume(ShardId target) const {
+  return std::max(parked_[target].front().record_bytes,
+                  link_.record_bytes_max() / room_to_resume_part);
+}
+
+// Buffers have come back: those whose receive found none are armed again, as many as may hope for one.
+void Shard::arm_starved() {
+  for (unsigned buffers = reactor_.receive_buffers(); buffers > 0 && !starved_.empty(); buffers--) {
+    const Handle each = starved_.front();
+    starved_.pop_front();
+    Connection* connection = find(each.slot, each.generation);
+    if (connection != nullptr && connection->wants_recv()) connection->arm_recv();
+  }
+}
+
+void Shard::on_stall(const StallRecord& record) {
+  if (Connection* connection = find(record.slot, record.generation)) connection->stall();
+}
+
+void Shard::on_no_responders(uint32_t slot, uint32_t generation, std::string_view subject,
+                             std::string_view reply) {
+  Connection* connection = find(slot, generation);
+  if (connection == nullptr || !connection->open()) return;
+  router_.answer_no_responders(*connection, subject, reply);
+}
+
+// ---- Leaving.
+
+void Shard::follow_phase() {
+  const Phase phase = state_.phase.load(std::memory_order_acquire);
+  if (phase != phase_) {
+    phase_ = phase;
+    if (phase == Phase::lame_duck) enter_lame_duck();
+    if (phase == Phase::stopping) stop_all();
+  }
+  if (phase_ == Phase::lame_duck) close_next_lame_ducks();
+  if (phase_ == Phase::stopping && now_ns() >= stop_by_ns_) {
+    stop_by_ns_ = INT64_MAX;
+    for (const auto& connection : connections_) {
+      if (connection) connection->abandon();
+    }
+  }
+}
+
+void Shard::enter_lame_duck() {
+  if (listener_) listener_->stop();
+  lame_duck_next_ns_ = now_ns() + options().lame_duck_grace_period.count();
+  lame_duck_end_ns_ = now_ns() + options().lame_duck_duration.count();
+  for (const auto& connection : connections_) {
+    if (connection && connection->open() && connection->takes_info()) connection->send_info(false);
+  }
+}
+
+// After the grace period clients are let go one by one, evenly over the time that is left, with some
+// chance in the gaps so that they do not come back elsewhere in step.
+void Shard::close_next_lame_ducks() {
+  if (now_ns() >= lame_duck_next_ns_) {
+    const auto next = std::find_if(connections_.begin(), connections_.end(), [](const auto& each) {
+      return each && each->open();
+    });
+    if (next != connections_.end()) {
+      (*next)->close(CloseReason::lame_duck);
+      const int64_t left_ns = std::max<int64_t>(0, lame_duck_end_ns_ - now_ns());
+      const int64_t gap_ns = std::min(left_ns / static_cast<int64_t>(connections_open_),
+                                      lame_duck_gap_max_ns);
+      const auto jitter_us = static_cast<uint32_t>(gap_ns / 2000 + 1);
+      lame_duck_next_ns_ = now_ns() + gap_ns / 2 + int64_t{random_.below(jitter_us)} * 1000;
+    } else if (state_.connections() == 0) {
+      state_.phase.store(Phase::stopping, std::memory_order_release);
+    } else {
+      lame_duck_next_ns_ = now_ns() + lame_duck_look_ns;
+    }
+  }
+}
+
+void Shard::stop_all() {
+  if (listener_) listener_->stop();
+  stop_by_ns_ = now_ns() + stop_within_ns;
+  for (const auto& connection : connections_) {
+    if (connection) connection->close(CloseReason::server_shutdown);
+  }
+}
+
+bool Shard::finished() const {
+  return phase_ == Phase::stopping && connections_open_ == 0 && dirty_.empty() &&
+         (!listener_ || listener_->stopped());
+}
+
+// ---- Memory.
+
+// Over the budget, whoever holds most of it on any shard is cut off first. Each shard says how much its
+// largest holds, and the one that says most acts.
+void Shard::watch_memory() {
+  if (now_ns() < memory_watch_ns_) return;
+  memory_watch_ns_ = now_ns() + memory_watch_every_ns;
+  core::ledger().set(core::Purpose::interest, interest_.memory_bytes());
+  ServerState::ShardWords& words = state_.shard_words[id()];
+  words.memory_bytes.store(core::ledger().total(), std::memory_order_relaxed);
+  if (state_.memory_bytes() <= static_cast<int64_t>(state_.memory_budget_bytes)) return;
+
+  Connection* largest = nullptr;
+  for (const auto& connection : connections_) {
+    if (!connection || !connection->open()) continue;
+    if (largest == nullptr || connection->held_bytes() > largest->held_bytes()) {
+      largest = connection.get();
+    }
+  }
+  const uint64_t held_bytes = largest == nullptr ? 0 : largest->held_bytes();
+  words.largest_holding_bytes.store(held_bytes, std::memory_order_relaxed);
+  for (const ServerState::ShardWords& other : state_.shard_words) {
+    if (other.largest_holding_bytes.load(std::memory_order_relaxed) > held_bytes) return;
+  }
+  if (largest != nullptr && held_bytes > 0) largest->close(CloseReason::memory_budget);
+}
+
+// ---- Sleep.
+
+bool Shard::has_work() const {
+  return !dirty_.empty() || !closing_.empty() ||
+         (!starved_.empty() && reactor_.receive_buffers() > 0);
+}
+
+void Shard::decide_sleep() {
+  deadline_ns_ = 0;
+  if (has_work()) return;
+
+  int64_t deadline_ns = timers_.next_ns();
+  if (!stalled_.empty()) deadline_ns = std::min(deadline_ns, stalled_.front().until_ns);
+  if (listener_) deadline_ns = std::min(deadline_ns, listener_->next_ns());
+  if (phase_ == Phase::lame_duck) {
+    deadline_ns = std::min({deadline_ns, lame_duck_next_ns_, now_ns() + lame_duck_look_ns});
+  }
+  if (phase_ == Phase::stopping) deadline_ns = std::min(deadline_ns, stop_by_ns_);
+  if (mesh_.shards() > 1 && !may_sleep()) return;
+  deadline_ns_ = deadline_ns;
+}
+
+// Says that we sleep and what we wait for, then looks once more: whoever showed us something before he
+// could read that has not woken us.
+bool Shard::may_sleep() {
+  mesh_.set_asleep(id(), true);
+  bool news = link_.has_news();
+  if (link_.has_backlog()) {
+    link_.want_room_for_backlog();
+    news = news || link_.backlog_can_move();
+  }
+  for (ShardId target = 0; target < parked_.size(); target++) {
+    if (parked_[target].empty()) continue;
+    link_.want_room(target);
+    news = news || link_.room_came(target, bytes_to_resume(target));
+  }
+  if (news) mesh_.set_asleep(id(), false);
+  return !news;
+}
+
+}  // namespace peal::server

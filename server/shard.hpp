@@ -1,0 +1,160 @@
+#pragma once
+// One core's server: its reactor, its connections, its part of the trie, and the turn in which they
+// move. It knows the order of a turn and who owns what; what a command means is connection's and where a
+// message goes is router's to know.
+//
+// A turn, in order, each step feeding only those after it:
+//   wait, other shards' records, completions, timers, those who waited (fences, room, stalls, buffers),
+//   the closed, interest and records to other shards, sends.
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/chunk_pool.hpp"
+#include "core/log.hpp"
+#include "core/mesh.hpp"
+#include "core/random.hpp"
+#include "core/reactor.hpp"
+#include "core/timers.hpp"
+#include "server/connection.hpp"
+#include "server/fences.hpp"
+#include "server/interest.hpp"
+#include "server/listener.hpp"
+#include "server/router.hpp"
+#include "server/server_state.hpp"
+#include "server/shard_link.hpp"
+#include "server/stats.hpp"
+
+namespace peal::server {
+
+class Shard {
+ public:
+  /// On the thread that will run it. `seed` is chance for everything that chooses.
+  Shard(ShardId id, ServerState& state, core::Mesh& mesh, core::Reactor& reactor, core::Log& log,
+        uint64_t seed);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  /// This shard takes newcomers from a listening socket, for all of them.
+  void listen(int descriptor);
+
+  /// One turn. False when the server is stopping and nothing is left to do.
+  bool tick();
+
+  /// Until when the next turn may sleep; in the past when it may not.
+  int64_t next_deadline_ns() const { return deadline_ns_; }
+
+  // ---- For connections and the router.
+  ServerState& state() { return state_; }
+  const Options& options() const { return state_.options; }
+  core::Reactor& reactor() { return reactor_; }
+  core::ChunkPool& pool() { return pool_; }
+  core::Log& log() { return log_; }
+  core::Random& random() { return random_; }
+  core::TimerWheel& timers() { return timers_; }
+  Interest& interest() { return interest_; }
+  Router& router() { return router_; }
+  ShardLink& link() { return link_; }
+  Fences& fences() { return fences_; }
+  ShardStats& stats() { return stats_; }
+  int64_t now_ns() const { return reactor_.now_ns(); }
+
+  /// nullptr when it has gone.
+  Connection* find(uint32_t slot, uint32_t generation);
+  /// The connection of a subscription, which is there as long as the subscription is.
+  Connection& owner(const Subscription& subscription) { return *connections_[subscription.owner]; }
+
+  void flush_later(Connection& connection);
+  void forget_later(Connection& connection);
+  void recv_later(Connection& connection);
+  void resume_at(Connection& connection, int64_t due_ns);
+  /// Until `target` has room for a record of this size.
+  void park(Connection& connection, ShardId target, size_t record_bytes);
+
+  // ---- From other shards.
+  void adopt(int descriptor, uint64_t cid);
+  void on_newcomer(const ConnectionRecord& record) { adopt(record.descriptor, record.cid); }
+  void on_stall(const StallRecord& record);
+  void on_no_responders(uint32_t slot, uint32_t generation, std::string_view subject,
+                        std::string_view reply);
+
+  // ---- For tests and monitoring.
+  size_t connections() const { return connections_open_; }
+  ShardId id() const { return link_.here(); }
+
+ private:
+  struct Handle {
+    uint32_t slot;
+    uint32_t generation;
+  };
+  struct Parked {
+    Handle connection;
+    size_t record_bytes;
+  };
+  struct Stalled {
+    Handle connection;
+    int64_t until_ns;
+  };
+
+  static Handle handle(const Connection& connection) {
+    return {connection.slot(), connection.generation()};
+  }
+
+  void complete(std::span<const core::Completion> completions);
+  void resume_waiting();
+  void resume_parked();
+  void forget_closed();
+  void arm_starved();
+  void flush_dirty();
+  void follow_phase();
+  void enter_lame_duck();
+  void close_next_lame_ducks();
+  void stop_all();
+  void watch_memory();
+  void release(uint32_t slot);
+  size_t bytes_to_resume(ShardId target) const;
+  void decide_sleep();
+  bool may_sleep();
+  bool has_work() const;
+  bool finished() const;
+
+  ServerState& state_;
+  core::Mesh& mesh_;
+  core::Reactor& reactor_;
+  core::Log& log_;
+  core::Random random_;
+  core::ChunkPool pool_;
+  core::TimerWheel timers_;
+  ShardStats stats_;
+  Interest interest_;
+  ShardLink link_;
+  Fences fences_;
+  Router router_;
+  std::unique_ptr<Listener> listener_;
+
+  std::vector<std::unique_ptr<Connection>> connections_;  // By slot.
+  std::vector<uint32_t> generations_;
+  std::vector<uint32_t> free_slots_;
+  size_t connections_open_ = 0;  // Slots in use.
+
+  std::vector<Handle> dirty_;             // To be flushed at the turn's end.
+  std::vector<Handle> flushing_;
+  std::deque<Handle> closing_;            // Their subscriptions are still to be taken out.
+  std::deque<Handle> starved_;            // Wait for a receive buffer.
+  std::deque<Stalled> stalled_;           // In order of time.
+  std::vector<std::deque<Parked>> parked_;  // By the shard that had no room.
+  size_t parked_count_ = 0;
+
+  Phase phase_ = Phase::running;
+  int64_t lame_duck_next_ns_ = INT64_MAX;
+  int64_t lame_duck_end_ns_ = 0;
+  int64_t stop_by_ns_ = INT64_MAX;
+  int64_t memory_watch_ns_ = 0;
+  int64_t deadline_ns_ = 0;
+};
+
+}  // namespace peal::server

@@ -1,0 +1,146 @@
+#pragma once
+// One shard's end of the mesh: what it tells the other shards and in which order, and the reading of
+// what they tell it. It knows lanes, records and epochs; what a record does to clients is its shard's.
+//
+// The order that causality rests on:
+//   - A data record is written only when every change of interest before it is in the control lanes.
+//   - Control lanes are shown to the others before data lanes are.
+//   - A reader takes the heads of all data lanes, then drains all control lanes to their ends, and
+//     only then reads the data.
+// So whoever sees a message knows every subscription that was made before it was published, through
+// however many shards it came.
+//
+// Draining never needs room in another lane. What has to be said while draining and finds no room waits
+// in a side list with a limit of its own.
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "core/mesh.hpp"
+#include "core/reactor.hpp"
+#include "server/interest.hpp"
+#include "server/record.hpp"
+#include "server/stats.hpp"
+
+namespace peal::server {
+
+class Shard;
+
+class ShardLink {
+ public:
+  /// What may wait in all side lists of a shard together.
+  static constexpr size_t side_list_bytes_max = 16 * 1024 * 1024;
+
+  ShardLink(ShardId here, core::Mesh& mesh, core::Reactor& reactor, Interest& interest,
+            ShardStats& stats);
+  ~ShardLink();
+  ShardLink(const ShardLink&) = delete;
+  ShardLink& operator=(const ShardLink&) = delete;
+
+  ShardId here() const { return here_; }
+  ShardId shards() const { return shards_; }
+  size_t record_bytes_max() const { return record_bytes_max_; }
+
+  // ---- Out.
+
+  /// Whether a data record of this size can be appended for `to` now. Puts changes of interest into
+  /// the control lanes first, because the record may not overtake them.
+  bool has_room(ShardId to, size_t record_bytes);
+
+  /// Room for a data record; REQUIRES has_room(). Fill it before the next call.
+  char* append(ShardId to, size_t record_bytes);
+
+  /// A data record that may not fail for want of room: it waits in the side list. False when that is
+  /// full too; then nothing was taken, and the caller counts the loss.
+  bool append_or_defer(ShardId to, std::string_view record);
+
+  /// A control record, in the same manner.
+  bool send_control(ShardId to, std::string_view record);
+
+  /// Holds the publisher back. Advice: without room it is not given, and will be again soon.
+  void send_stall(ShardId to, const StallRecord& record);
+
+  /// Asks to be woken when `to` has made room in its data lane, or in what stands before it.
+  void want_room(ShardId to);
+  /// As has_room(), but only looks, for a shard that is about to sleep.
+  bool room_came(ShardId to, size_t record_bytes);
+  /// Asks the same for everything that waits without a connection: changes of interest, side lists.
+  void want_room_for_backlog();
+
+  /// Shows the other shards what this turn has written and wakes those who sleep.
+  void end_turn();
+
+  // ---- In.
+
+  /// Reads what the other shards have shown, data up to a budget.
+  void drain(Shard& shard);
+
+  /// Takes everything that is left and releases it, when no shard runs any more.
+  void discard_inbound();
+
+  // ---- Fences and sleep.
+
+  /// Every other shard has put in force what interest here was at `epoch`.
+  bool acknowledged(uint64_t epoch) const;
+  /// Where the data lane from `from` ends now, and how far it has been read.
+  uint64_t data_head(ShardId from) const;
+  uint64_t data_consumed(ShardId from) const;
+
+  /// Something was shown to us, or acknowledged, since the last drain.
+  bool has_news() const;
+  /// Changes of interest or side lists still wait for room.
+  bool has_backlog() const;
+  /// Some of that would find room now.
+  bool backlog_can_move();
+
+ private:
+  core::Mailbox& out(core::Lane lane, ShardId to) const { return mesh_.mailbox(lane, here_, to); }
+  core::Mailbox& in(core::Lane lane, ShardId from) const {
+    return mesh_.mailbox(lane, from, here_);
+  }
+
+  bool interest_flushed() const { return flushed_epoch_ == interest_.change_epoch(); }
+  bool flush_interest();
+  bool flush_interest_to(ShardId to);
+  bool flush_side(ShardId to);
+  bool put_control(ShardId to, std::string_view record);
+  bool defer(ShardId to, core::Lane lane, std::string_view record);
+  void publish_control();
+  void touch(ShardId to);
+  void drain_control(ShardId from, Shard& shard);
+  void drain_data(ShardId from, uint64_t head, Shard& shard);
+  void on_control(ShardId from, std::string_view record, Shard& shard);
+
+  struct Deferred {
+    core::Lane lane;
+    std::string record;
+  };
+  struct Peer {
+    bool touched = false;
+    std::deque<Deferred> side;
+    uint64_t told_epoch = 0;       // Of our interest, in its control lane.
+    uint64_t heard_epoch = 0;      // Of its interest, in force here.
+    uint64_t confirmed_epoch = 0;  // What of it we have acknowledged.
+    uint64_t seen_acknowledged = 0;
+    uint64_t data_head = 0;        // As of this turn.
+    StallRecord last_stall;
+  };
+
+  const ShardId here_;
+  const ShardId shards_;
+  core::Mesh& mesh_;
+  core::Reactor& reactor_;
+  Interest& interest_;
+  ShardStats& stats_;
+  size_t record_bytes_max_ = SIZE_MAX;
+  size_t publish_early_bytes_ = SIZE_MAX;
+  size_t release_early_bytes_ = SIZE_MAX;
+  uint64_t flushed_epoch_ = 0;
+  size_t side_bytes_ = 0;
+  ShardId first_drained_ = 0;
+  std::vector<Peer> peers_;
+};
+
+}  // namespace peal::server

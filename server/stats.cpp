@@ -1,0 +1,36 @@
+#include "server/stats.hpp"
+
+namespace peal::server {
+
+std::string_view text_of(CloseReason reason) {
+  switch (reason) {
+    case CloseReason::none:
+      return "";
+    case CloseReason::client_closed:
+      return "Client Closed";
+    case CloseReason::read_error:
+      return "Read Error";
+    case CloseReason::write_error:
+      return "Write Error";
+    case CloseReason::refused:
+      return "Protocol Violation";
+    case CloseReason::stale_connection:
+      return "Stale Connection";
+    case CloseReason::slow_consumer_pending:
+      return "Slow Consumer (Pending Bytes)";
+    case CloseReason::slow_consumer_write_deadline:
+      return "Slow Consumer (Write Deadline)";
+    case CloseReason::memory_budget:
+      return "Memory Budget Exceeded";
+    case CloseReason::out_of_memory:
+      return "Out Of Memory";
+    case CloseReason::connections_exceeded:
+      return "Maximum Connections Exceeded";
+    case CloseReason::lame_duck:
+    case CloseReason::server_shutdown:
+      return "Server Shutdown";
+  }
+  __builtin_unreachable();
+}
+
+}  // namespace peal::server

@@ -1,0 +1,56 @@
+#pragma once
+// What a shard counts. Each has one writer, the shard's thread, and others see a copy that the shard
+// made for them. It knows numbers; it must never be asked on the way of a message.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace peal::server {
+
+/// Why a connection ended. The texts are nats-server's, since its tools show them.
+enum class CloseReason : uint8_t {
+  none,
+  client_closed,
+  read_error,
+  write_error,
+  refused,  // A protocol refusal, which has a text of its own.
+  stale_connection,
+  slow_consumer_pending,
+  slow_consumer_write_deadline,
+  memory_budget,
+  out_of_memory,
+  connections_exceeded,
+  lame_duck,
+  server_shutdown,
+};
+inline constexpr size_t close_reasons = 13;
+std::string_view text_of(CloseReason reason);
+
+struct ShardStats {
+  uint64_t in_messages = 0;
+  uint64_t in_bytes = 0;
+  uint64_t out_messages = 0;
+  uint64_t out_bytes = 0;
+  uint64_t connections_total = 0;
+  uint64_t turns = 0;
+
+  uint64_t messages_to_shards = 0;    // Records put into mailboxes.
+  uint64_t messages_from_shards = 0;
+  uint64_t parked = 0;                // Commands that waited for room in a mailbox.
+  uint64_t fences_waited = 0;         // PONGs that had to wait for other shards.
+  uint64_t stalls = 0;                // Times a publisher was held for a slow subscriber.
+  uint64_t receive_starved = 0;       // Receives that found no buffer.
+  uint64_t no_responders = 0;         // 503 answers.
+
+  uint64_t queue_rerouted = 0;        // Queue messages sent on because the chosen member had left.
+  uint64_t queue_unclaimed = 0;       // Of those, the ones that found no member anywhere.
+  uint64_t side_list_dropped = 0;     // Given up because the side list was full.
+  uint64_t queue_groups_dropped = 0;  // Groups beyond what one record holds.
+
+  uint64_t accept_errors = 0;
+  std::array<uint64_t, close_reasons> closed{};
+};
+
+}  // namespace peal::server

@@ -1,0 +1,45 @@
+#include "server/subject_tokens.hpp"
+
+#include <bit>
+#include <cstring>
+
+namespace peal::server {
+
+static_assert(std::endian::native == std::endian::little, "the lowest bit is the first byte");
+
+/// The dots among eight bytes, as the highest bit of each byte that is one.
+static uint64_t dots(const char* bytes) {
+  constexpr uint64_t low_bits = 0x7f7f7f7f7f7f7f7f;
+  constexpr uint64_t eight_dots = 0x2e2e2e2e2e2e2e2e;
+  uint64_t word;
+  std::memcpy(&word, bytes, sizeof word);
+  word ^= eight_dots;
+  return ~(((word & low_bits) + low_bits) | word | low_bits);
+}
+
+bool SubjectTokens::read(std::string_view subject) {
+  subject_ = subject;
+  tokens_.clear();
+  uint32_t begin = 0;
+  const auto end_token = [&](uint32_t end) {
+    if (end == begin) return false;
+    tokens_.push_back({begin, end - begin, 0});
+    begin = end + 1;
+    return true;
+  };
+  const auto size = static_cast<uint32_t>(subject.size());
+  uint32_t at = 0;
+  for (; at + 8 <= size; at += 8) {
+    for (uint64_t found = dots(subject.data() + at); found != 0; found &= found - 1) {
+      const auto in_word = static_cast<uint32_t>(std::countr_zero(found)) / 8;
+      if (!end_token(at + in_word)) return tokens_.clear(), false;
+    }
+  }
+  for (; at < size; at++) {
+    if (subject[at] == '.' && !end_token(at)) return tokens_.clear(), false;
+  }
+  if (!end_token(size)) return tokens_.clear(), false;
+  return true;
+}
+
+}  // namespace peal::server

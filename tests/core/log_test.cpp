@@ -1,0 +1,234 @@
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include "core/log.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <regex>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace peal::core {
+namespace {
+
+/// A folder of this test's own, gone with it.
+class Folder {
+ public:
+  Folder() { REQUIRE(::mkdtemp(path_.data()) != nullptr); }
+  ~Folder() {
+    for (const std::string& file : files_) std::remove(file.c_str());
+    ::rmdir(path_.c_str());
+  }
+  std::string file(const std::string& name) {
+    files_.push_back(path_ + "/" + name);
+    return files_.back();
+  }
+
+ private:
+  std::string path_ = "/tmp/peal-log-XXXXXX";
+  std::vector<std::string> files_;
+};
+
+std::string content(const std::string& file) {
+  std::ifstream stream(file);
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+std::vector<std::string> lines(const std::string& file) {
+  std::istringstream stream(content(file));
+  std::vector<std::string> out;
+  for (std::string line; std::getline(stream, line);) out.push_back(line);
+  return out;
+}
+
+std::unique_ptr<Log> open(const LogConfig& config) {
+  auto opened = Log::open(config);
+  REQUIRE(std::holds_alternative<std::unique_ptr<Log>>(opened));
+  return std::get<std::unique_ptr<Log>>(std::move(opened));
+}
+
+LogConfig bare(const std::string& file) {
+  LogConfig config;
+  config.file = file;
+  config.time = false;
+  return config;
+}
+
+std::string pid() { return fmt::format("[{}] ", ::getpid()); }
+
+TEST_CASE("log: a line has process, time to the microsecond, level and text") {
+  Folder folder;
+  const std::string file = folder.file("log");
+  LogConfig config;
+  config.file = file;
+  open(config)->info("Listening on {}:{}", "0.0.0.0", 4222);
+  const std::regex form(
+      R"(\[\d+\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6} \[INF\] Listening on 0\.0\.0\.0:4222\n)");
+  CHECK(std::regex_match(content(file), form));
+}
+
+TEST_CASE("log: without the time when it is not wanted") {
+  Folder folder;
+  const std::string file = folder.file("log");
+  open(bare(file))->warning("careful");
+  CHECK(content(file) == pid() + "[WRN] careful\n");
+}
+
+TEST_CASE("log: debug and trace are each off until asked for") {
+  Folder folder;
+  const std::string file = folder.file("log");
+  LogConfig config = bare(file);
+  config.trace = true;
+  const auto log = open(config);
+  CHECK_FALSE(log->enabled(Level::debug));
+  CHECK(log->enabled(Level::trace));
+  log->debug("unheard");
+  log->trace("heard");
+  log->enable(true, false);
+  log->debug("heard too");
+  log->trace("unheard");
+  log->error("e");
+  log->fatal("f");
+  log->flush();
+  CHECK(content(file) == pid() + "[TRC] heard\n" + pid() + "[DBG] heard too\n" + pid() +
+                             "[ERR] e\n" + pid() + "[FTL] f\n");
+}
+
+TEST_CASE("log: nobody can forge a line with what he calls himself") {
+  Folder folder;
+  const std::string file = folder.file("log");
+  open(bare(file))->info("name={}", "a\n[1] [FTL] b\r\x1b[31m\x7f");
+  CHECK(content(file) == pid() + "[INF] name=a\\x0a[1] [FTL] b\\x0d\\x1b[31m\\x7f\n");
+}
+
+TEST_CASE("log: a text that is too long is cut, and shows it") {
+  Folder folder;
+  const std::string file = folder.file("log");
+  {
+    const auto log = open(bare(file));
+    log->info("{}", std::string(Log::text_bytes_max, 'x'));
+    log->info("{}", std::string(Log::text_bytes_max + 1, 'x'));
+  }
+  const auto written = lines(file);
+  REQUIRE(written.size() == 2);
+  CHECK(written[0].ends_with("[INF] " + std::string(Log::text_bytes_max, 'x')));
+  CHECK(written[1].ends_with("[INF] " + std::string(Log::text_bytes_max - 3, 'x') + "..."));
+}
+
+// Goal: each thread's lines stay in its order, and what is missing was counted.
+// Method: four threads log without a pause, far more than the queue holds.
+TEST_CASE("log: many threads, and every line is written or counted as lost") {
+  Folder folder;
+  const std::string file = folder.file("log");
+  constexpr int threads = 4;
+  constexpr int lines_each = 20'000;
+  uint64_t lost = 0;
+  {
+    const auto log = open(bare(file));
+    std::vector<std::thread> writers;
+    for (int id = 0; id < threads; id++) {
+      writers.emplace_back([&log, id] {
+        for (int i = 0; i < lines_each; i++) log->info("thread={} line={}", id, i);
+      });
+    }
+    for (std::thread& writer : writers) writer.join();
+    log->flush_and_stop();
+    lost = log->lines_lost();
+  }
+  int written = 0;
+  int last[threads] = {-1, -1, -1, -1};
+  for (const std::string& line : lines(file)) {
+    int id = 0;
+    int number = 0;
+    const size_t at = line.find("thread=");
+    if (at == line.npos) continue;  // The report of lost lines.
+    REQUIRE(std::sscanf(line.c_str() + at, "thread=%d line=%d", &id, &number) == 2);
+    REQUIRE(number > last[id]);
+    last[id] = number;
+    written++;
+  }
+  CHECK(static_cast<uint64_t>(written) + lost == threads * lines_each);
+}
+
+// Goal: whoever logs is never held up, and learns afterwards what is missing.
+// Method: the file is a pipe that nobody reads until the queue has overflowed.
+TEST_CASE("log: a reader that stands still costs lines, not time, and the log says how many") {
+  Folder folder;
+  const std::string file = folder.file("pipe");
+  REQUIRE(::mkfifo(file.c_str(), 0600) == 0);
+  const int reader = ::open(file.c_str(), O_RDONLY | O_NONBLOCK);
+  REQUIRE(reader >= 0);
+  auto log = open(bare(file));
+  for (size_t i = 0; i < 4 * Log::lines_max; i++) log->info("{}", std::string(500, 'x'));
+  CHECK(log->lines_lost() > 0);
+
+  ::fcntl(reader, F_SETFL, 0);
+  std::thread end([&log] { log.reset(); });
+  std::string seen;
+  char bytes[4096];
+  for (ssize_t count; (count = ::read(reader, bytes, sizeof bytes)) > 0;) {
+    seen.append(bytes, static_cast<size_t>(count));
+  }
+  end.join();
+  ::close(reader);
+  CHECK(seen.find("[WRN] log lines lost: ") != seen.npos);
+}
+
+// Method: the writer stands before a full pipe, so that the queue only fills.
+TEST_CASE("log: chatter leaves room for what matters") {
+  Folder folder;
+  const std::string file = folder.file("pipe");
+  REQUIRE(::mkfifo(file.c_str(), 0600) == 0);
+  const int reader = ::open(file.c_str(), O_RDONLY | O_NONBLOCK);
+  REQUIRE(reader >= 0);
+  LogConfig config = bare(file);
+  config.debug = true;
+  const auto log = open(config);
+  for (size_t i = 0; i < 4 * Log::lines_max; i++) log->debug("{}", std::string(900, 'x'));
+  const uint64_t lost = log->lines_lost();
+  CHECK(lost > 0);
+  for (size_t i = 0; i < Log::lines_max / 8; i++) log->error("a fact");
+  CHECK(log->lines_lost() == lost);
+  ::close(reader);  // The writer gets EPIPE, and gives up on its lines.
+}
+
+TEST_CASE("log: opened anew, it goes on under its old name") {
+  Folder folder;
+  const std::string file = folder.file("log");
+  const std::string rotated = folder.file("log.1");
+  const auto log = open(bare(file));
+  log->info("before");
+  log->flush();
+  REQUIRE(std::rename(file.c_str(), rotated.c_str()) == 0);
+  log->reopen();
+  log->info("after");
+  log->flush();
+  CHECK(content(rotated) == pid() + "[INF] before\n");
+  CHECK(content(file) == pid() + "[INF] log file opened anew\n" + pid() + "[INF] after\n");
+}
+
+TEST_CASE("log: a file that cannot be opened is refused in one sentence") {
+  const auto opened = Log::open(bare("/nonexistent/log"));
+  REQUIRE(std::holds_alternative<std::string>(opened));
+  CHECK(std::get<std::string>(opened) == "log file /nonexistent/log: No such file or directory");
+}
+
+TEST_CASE("log: what is logged after the end is lost, and harms nobody") {
+  Folder folder;
+  const auto log = open(bare(folder.file("log")));
+  log->flush_and_stop();
+  for (size_t i = 0; i < 2 * Log::lines_max; i++) log->info("late");
+  log->flush();
+  log->flush_and_stop();
+}
+
+}  // namespace
+}  // namespace peal::core
