@@ -2,25 +2,18 @@
 
 #include <bit>
 #include <cassert>
-#include <cstdlib>
 #include <cstring>
 #include <new>
 
 namespace peal::core {
-
-static char* allocate_bytes(size_t bytes) {
-  void* memory = std::malloc(bytes);
-  if (memory == nullptr) throw std::bad_alloc();
-  return static_cast<char*>(memory);
-}
 
 BlockPool::BlockPool(Layout layout) : layout_(layout) {
   for (uint32_t& open : open_) open = none;
 }
 
 BlockPool::~BlockPool() {
-  for (char* bytes : chunk_bytes_) std::free(bytes);
-  std::free(spare_);
+  for (char* bytes : chunk_bytes_) ::operator delete(bytes);
+  ::operator delete(spare_);
 }
 
 uint16_t BlockPool::class_of(size_t bytes, uint32_t& rounded_bytes) {
@@ -92,7 +85,7 @@ uint32_t BlockPool::add_chunk(uint16_t size_class, uint32_t block_bytes, size_t 
     bytes = spare_;
     spare_ = nullptr;
   } else {
-    bytes = allocate_bytes(chunk_bytes);
+    bytes = static_cast<char*>(::operator new(chunk_bytes));
     held_bytes_ += chunk_bytes;
   }
   uint32_t number;
@@ -115,7 +108,7 @@ void BlockPool::drop_chunk(uint32_t number) {
   if (chunk.size_class != no_class && spare_ == nullptr) {
     spare_ = chunk_bytes_[number];
   } else {
-    std::free(chunk_bytes_[number]);
+    ::operator delete(chunk_bytes_[number]);
     held_bytes_ -= chunk.size_class == no_class ? chunk.block_bytes : chunk_size_bytes;
   }
   chunk_bytes_[number] = nullptr;

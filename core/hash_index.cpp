@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstdlib>
 #include <new>
 
 namespace peal::core {
@@ -11,7 +10,7 @@ HashIndex::HashIndex() : directory_(1) {}
 
 HashIndex::~HashIndex() {
   for (size_t slot = 0; slot < directory_.size(); slot += span_of(directory_[slot])) {
-    std::free(directory_[slot].buckets);
+    delete_buckets(directory_[slot].buckets);
   }
 }
 
@@ -73,8 +72,7 @@ uint32_t HashIndex::buckets_for(uint32_t pairs) { return (pairs * 6 + 34) / 35; 
 
 HashIndex::Bucket* HashIndex::new_buckets(uint32_t buckets) {
   if (buckets == 0) return nullptr;
-  void* memory = std::aligned_alloc(alignof(Bucket), buckets * sizeof(Bucket));
-  if (memory == nullptr) throw std::bad_alloc();
+  void* const memory = ::operator new(buckets * sizeof(Bucket), std::align_val_t{alignof(Bucket)});
   Bucket* const first = static_cast<Bucket*>(memory);
   for (uint32_t at = 0; at < buckets; at++) {
     Bucket* const bucket = new (first + at) Bucket;
@@ -82,6 +80,10 @@ HashIndex::Bucket* HashIndex::new_buckets(uint32_t buckets) {
     bucket->numbers.fill(none);
   }
   return first;
+}
+
+void HashIndex::delete_buckets(Bucket* buckets) {
+  ::operator delete(buckets, std::align_val_t{alignof(Bucket)});
 }
 
 bool HashIndex::locate(const Segment& segment, uint32_t hash, uint32_t number, uint32_t& at,
@@ -151,7 +153,7 @@ void HashIndex::put(size_t first, const Segment& segment) {
 }
 
 void HashIndex::free_buckets(const Segment& segment) {
-  std::free(segment.buckets);
+  delete_buckets(segment.buckets);
   bucket_bytes_ -= segment.size * sizeof(Bucket);
 }
 

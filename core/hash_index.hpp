@@ -124,6 +124,7 @@ class HashIndex {
 
   static uint32_t buckets_for(uint32_t pairs);
   static Bucket* new_buckets(uint32_t buckets);
+  static void delete_buckets(Bucket* buckets);
   static void place(Segment& segment, uint32_t hash, uint32_t number);
   static void place_all(Segment& to, const Segment& from);
   static void fill_gap(Segment& segment, uint32_t at);

@@ -137,11 +137,15 @@ class Log::Writer {
     sigset_t all;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+    // Flags are read before the queue that they came after, and the queue's lines before the flags
+    // that they came after: no line logged before the end is lost, none after reopen() goes astray.
     for (;;) {
+      const bool stopping = stop_wanted_.load();
+      const bool waiting = line_waits();
       if (reopen_wanted_.exchange(false)) reopen_file();
-      if (line_waits()) {
+      if (waiting) {
         write_batch();
-      } else if (stop_wanted_.load()) {
+      } else if (stopping) {
         break;
       } else {
         sleep();
@@ -168,7 +172,7 @@ class Log::Writer {
     constexpr size_t batch_bytes = 64 * 1024;  // Enough that one system call serves many lines.
     report_lost();
     const uint64_t lines_before = next_;
-    while (line_waits() && out_.size() < batch_bytes) {
+    while (out_.size() < batch_bytes && line_waits() && !reopen_wanted_.load()) {
       const Line& line = lines_[next_ % lines_max];
       append(line.time, line.level, {line.text, line.text_bytes});
       turn_of(next_).store(free_for(next_ + lines_max));

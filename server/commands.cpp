@@ -61,10 +61,10 @@ void Connection::on_published(const protocol::Command& command) {
   in_bytes_ += command.message.size();
   shard_.stats().in_messages++;
   shard_.stats().in_bytes += command.message.size();
-  acknowledge();
   if (pedantic_ && !protocol::is_valid_literal(command.subject)) {
     refuse(protocol::Refusal::invalid_publish_subject);
   }
+  acknowledge();
 }
 
 void Connection::on_connect(const protocol::Command& command) {

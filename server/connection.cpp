@@ -104,7 +104,7 @@ void Connection::on_recv(const core::Completion& done) {
   } else {
     switch (-done.result) {
       case 0:
-        return close(CloseReason::client_closed);
+        return end(CloseReason::client_closed, 0);
       case ENOBUFS:  // The shard ran dry of buffers: no fault of the peer's.
         if (!recv_armed_ && !recv_queued_) {
           recv_queued_ = true;
@@ -116,10 +116,25 @@ void Connection::on_recv(const core::Completion& done) {
       case EAGAIN:
         break;
       default:
-        return close(CloseReason::read_error, -done.result);
+        return end(CloseReason::read_error, -done.result);
     }
   }
-  if (open() && !recv_armed_ && !recv_queued_ && pauses_ == 0) arm_recv();
+  read_on();
+}
+
+// The client has said all it will. What it said before is still acted upon, though we may have paused
+// in the middle of it.
+void Connection::end(CloseReason reason, int error) {
+  if (write_error_ != 0) reason = CloseReason::write_error, error = write_error_;
+  if (pauses_ == 0) return close(reason, error);
+  ended_ = reason;
+  ended_error_ = static_cast<uint8_t>(error);
+}
+
+void Connection::read_on() {
+  if (!open() || pauses_ != 0) return;
+  if (ended_ != CloseReason::none) return close(ended_, ended_error_);
+  if (!recv_armed_ && !recv_queued_) arm_recv();
 }
 
 void Connection::on_bytes(std::string_view bytes) {
@@ -206,7 +221,7 @@ void Connection::resume(Pause pause) {
   pauses_ &= static_cast<uint8_t>(~pause);
   if (!open() || pauses_ != 0) return;
   on_bytes({});
-  if (open() && !recv_armed_ && !recv_queued_ && pauses_ == 0) arm_recv();
+  read_on();
 }
 
 void Connection::stall() {
@@ -228,7 +243,8 @@ void Connection::flush_later() {
 void Connection::flush() {
   flush_queued_ = false;
   if (send_in_flight_) return;
-  if (discards_ || outbox_.empty()) {
+  if (discards_) outbox_.clear(shard_.pool());
+  if (outbox_.empty()) {
     if (state_ == State::closing) release_if_idle();
     return;
   }
@@ -244,9 +260,14 @@ void Connection::on_send(const core::Completion& done) {
   assert(send_in_flight_);
   send_in_flight_ = false;
   if (done.result <= 0) {
+    // The connection is dead, but what it sent before may not have been read yet. The receive ends by
+    // itself when that is done; should it not, the timer closes.
     discards_ = true;
-    if (open()) return close(CloseReason::write_error, -done.result);
-    return release_if_idle();
+    write_error_ = static_cast<uint8_t>(-done.result);
+    linger_until_ns_ = shard_.now_ns() + linger_ns;
+    check_later(linger_until_ns_);
+    if (!open()) release_if_idle();
+    return;
   }
   send_progress_ns_ = shard_.now_ns();
   outbox_.advance(shard_.pool(), static_cast<size_t>(done.result));
@@ -292,6 +313,10 @@ void Connection::on_timer() {
     return abandon();
   }
   if (state_ != State::open) return;
+  if (write_error_ != 0) {
+    if (now_ns >= linger_until_ns_) return close(CloseReason::write_error, write_error_);
+    check_later(linger_until_ns_);
+  }
   if (send_in_flight_) {
     const int64_t due_ns = send_progress_ns_ + shard_.options().write_deadline.count();
     if (now_ns >= due_ns) return close(CloseReason::slow_consumer_write_deadline);

@@ -58,7 +58,9 @@ class Connection {
   void arm_recv();
   bool wants_recv() {
     recv_queued_ = false;
-    return (open() ? pauses_ == 0 : lingers_ && state_ == State::closing) && !recv_armed_;
+    return (open() ? pauses_ == 0 && ended_ == CloseReason::none
+                   : lingers_ && state_ == State::closing) &&
+           !recv_armed_;
   }
   /// Sends what the turn has appended.
   void flush();
@@ -128,6 +130,8 @@ class Connection {
 
   // Bytes in.
   void on_bytes(std::string_view bytes);
+  void end(CloseReason reason, int error);
+  void read_on();
   std::string_view complete_carried(std::string_view bytes);
   size_t parse(std::string_view input);
   void keep(std::string_view bytes);
@@ -159,6 +163,9 @@ class Connection {
 
   State state_ = State::open;
   CloseReason close_reason_ = CloseReason::none;
+  CloseReason ended_ = CloseReason::none;  // It sends no more, while it is paused.
+  uint8_t ended_error_ = 0;
+  uint8_t write_error_ = 0;  // Of the send that failed.
   protocol::Refusal refusal_ = protocol::Refusal::none;
   uint8_t pauses_ = 0;
   bool stall_wanted_ : 1 = false;

@@ -8,6 +8,9 @@
 
 namespace peal::server {
 
+// What a match works in is kept for the next one, unless a subject of a megabyte has blown it up.
+static constexpr size_t scratch_bytes_max = 64 * 1024;
+
 Interest::Interest(ShardId here, ShardId shards, uint64_t seed)
     : here_(here),
       shards_(shards),
@@ -50,10 +53,14 @@ Subscription* Interest::subscribe(AccountId account, uint32_t owner, uint32_t& o
 
 void Interest::unsubscribe(Subscription& subscription, uint32_t& owned) {
   assert(subscription.in_force);
-  const uint32_t hash = sid_hash(subscription.owner, subscription.sid());
-  sids_.prefetch(hash);
   const uint32_t number = subscription.entry_;
   Entry& from = entry(number);
+  __builtin_prefetch(&from);
+  for (const uint32_t neighbour : {subscription.owned_next_, subscription.owned_prev_}) {
+    if (neighbour != no_subscription) __builtin_prefetch(at(neighbour));
+  }
+  const uint32_t hash = sid_hash(subscription.owner, subscription.sid());
+  sids_.prefetch(hash);
   const EntryKey key = filters_.key_of(from);
   filters_.prefetch(key);
 
@@ -75,6 +82,7 @@ void Interest::unsubscribe(Subscription& subscription, uint32_t& owned) {
 
 void Interest::reclaim() {
   cache_.forget_ended();
+  release_scratch();
   while (unsubscribed_ != no_subscription) {
     const Subscription& gone = *at(unsubscribed_);
     const uint32_t id = unsubscribed_;
@@ -165,6 +173,12 @@ size_t Interest::memory_bytes() const {
          builder_.bytes() + tokens_.bytes() + chains_.capacity() * sizeof(uint32_t);
 }
 
+void Interest::release_scratch() {
+  if (tokens_.bytes() > scratch_bytes_max) tokens_.release();
+  if (chains_.capacity() * sizeof(uint32_t) > scratch_bytes_max) std::vector<uint32_t>().swap(chains_);
+  filters_.trie().release_scratch(scratch_bytes_max);
+}
+
 // ---- Sids and owners.
 
 uint32_t Interest::find_sid(uint32_t hash, uint32_t owner, std::string_view sid) const {
@@ -199,7 +213,10 @@ void Interest::own(Subscription& subscription, uint32_t& owned) {
 void Interest::disown(Subscription& subscription, uint32_t& owned) {
   const uint32_t prev = subscription.owned_prev_;
   const uint32_t next = subscription.owned_next_;
-  if (next != no_subscription) at(next)->owned_prev_ = prev;
+  if (next != no_subscription) {
+    at(next)->owned_prev_ = prev;
+    __builtin_prefetch(&entry(at(next)->entry_));  // Who closes goes on with that one.
+  }
   if (prev != no_subscription) {
     at(prev)->owned_next_ = next;
   } else {

@@ -7,9 +7,13 @@
 // edge. Filters with wildcards branch token by token in a trie. A match asks both, and remembers its
 // plan for as long as nothing that could change it has changed.
 //
-// What other shards must hear of is state, not a queue of messages: entries that changed form one list
-// in order of their last change, and each target shard has a place in it. A million changes of one
-// filter are one entry to send; an entry that nobody wants any more leaves when everyone has heard.
+// What other shards must hear of is state, not a queue of messages: entries that changed form one
+// list, and each target shard has a place in it. A million changes of one filter are one entry to
+// send; an entry that nobody wants any more leaves when everyone has heard.
+//
+// Who subscribes chooses the text, so nothing here may be slow for any: hashes are seeded, no list is
+// searched from end to end, no table is moved at once, and closing a connection with a million
+// subscriptions is a million small steps that the caller may take slice by slice.
 //
 // One thread, the shard's own. Pointers to subscriptions live until reclaim(). A plan lives until the
 // next match() or reclaim(), whatever is subscribed or unsubscribed meanwhile; a lasting one longer
@@ -111,6 +115,7 @@ class Interest {
   void note_change(uint32_t number);
   void free_if_unwanted(uint32_t number, const EntryKey& key);
   bool set_elsewhere(Entry& of, ShardId shard, uint32_t members);
+  void release_scratch();
 
   const ShardId here_;
   const ShardId shards_;

@@ -1,7 +1,6 @@
 #include "server/match_cache.hpp"
 
 #include <cassert>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -31,7 +30,7 @@ MatchCache::MatchCache(const core::Hasher& hasher)
 MatchCache::~MatchCache() {
   forget_ended();
   for (size_t at = 0; at < sets; at++) {
-    for (Block* block : sets_[at].blocks) std::free(block);
+    for (Block* block : sets_[at].blocks) ::operator delete(block);
   }
 }
 
@@ -191,10 +190,8 @@ MatchCache::Block* MatchCache::block_for(Set& set, size_t way, size_t bytes) {
     sweep_ = (sweep_ + 1) % entries_max;
     if (victim.blocks[victim_way] != nullptr) evict(victim, victim_way);
   }
-  void* const memory = std::malloc(room);
-  if (memory == nullptr) throw std::bad_alloc();
+  Block* const block = new (::operator new(room)) Block{};
   block_bytes_ += room;
-  Block* const block = new (memory) Block{};
   block->room_bytes = static_cast<uint32_t>(room);
   return block;
 }
@@ -208,7 +205,7 @@ void MatchCache::evict(Set& set, size_t way) {
 
 void MatchCache::free(Block* block) {
   block_bytes_ -= block->room_bytes;
-  std::free(block);
+  ::operator delete(block);
 }
 
 }  // namespace peal::server

@@ -18,7 +18,6 @@ void log_start(const ParsedCommand& command, core::Log& log) {
   const Options& options = command.options;
   log.info("Starting {}", program_name);
   log.info("  Version:  {}", version);
-  if (!options.server_name.empty()) log.info("  Name:     {}", options.server_name);
   if (!options.config_file.empty()) log.info("Using configuration file: {}", options.config_file);
   for (const std::string& warning : command.warnings) log.warning("{}", warning);
   const uint64_t descriptors = raise_descriptor_limit();
@@ -59,6 +58,9 @@ std::optional<std::string> serve(const Options& options, core::Log& log) {
   auto started = Server::start(options, log, announce_server_stopped);
   if (auto* error = std::get_if<std::string>(&started)) return std::move(*error);
   Server& server = *std::get<0>(started);
+  log.info("  Name:     {}", server.name());
+  log.info("  ID:       {}", server.id());
+  log.info("  Threads:  {}", server.shards());
   log.info("Listening for client connections on {}:{}", options.host, server.port());
 
   std::optional<ProcessFile> ports_file;

@@ -1,5 +1,6 @@
 #include "server/subject_trie.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 #include <new>
@@ -13,13 +14,17 @@ uint32_t SubjectTrie::make(AccountId account, std::string_view filter) {
   if (roots_[account] == none) roots_[account] = add_node(none, {});
   uint32_t at = roots_[account];
   protocol::Tokens tokens(filter);
-  for (std::string_view token; tokens.next(token) && token != ">";) at = make_child(at, token);
+  for (std::string_view token; tokens.next(token);) {
+    const bool last_wildcard = tokens.ended() && (token == "*" || token == ">");
+    if (!last_wildcard) at = make_child(at, token);
+  }
   return at;
 }
 
 uint32_t& SubjectTrie::entries(uint32_t number, std::string_view filter) {
-  const bool open_end = filter.ends_with('>') && (filter.size() == 1 || filter.ends_with(".>"));
-  return open_end ? node(number).below : node(number).here;
+  const std::string_view last = filter.substr(filter.rfind('.') + 1);  // All of it without a dot.
+  if (last == ">") return node(number).below;
+  return last == "*" ? node(number).any : node(number).here;
 }
 
 void SubjectTrie::prune(AccountId account, uint32_t number) {
@@ -45,36 +50,69 @@ void SubjectTrie::prune(AccountId account, uint32_t number) {
 void SubjectTrie::collect(AccountId account, SubjectTokens& subject,
                           std::vector<uint32_t>& chains) {
   if (empty(account) || subject.size() == 0) return;
-  const uint32_t tokens = subject.size();
-  branches_.clear();
   branches_.push_back({roots_[account], 0});
   while (!branches_.empty()) {
-    Step step = branches_.back();
+    const Step step = branches_.back();
     branches_.pop_back();
-    while (step.node != none) {
-      const Node& here = node(step.node);
-      if (step.depth == tokens) {
-        if (here.here != none) chains.push_back(here.here);
-        break;
-      }
-      if (here.below != none) chains.push_back(here.below);
-      uint32_t next = none;
+    walk(step, subject, chains);
+  }
+}
+
+/// Goes down from one node, level by level and a few nodes abreast. A walk waits for memory and
+/// little else (perf/interest_bench.cpp), and this makes it wait once where it would twice or thrice.
+/// Nodes for which there is no room on the front are left to another walk.
+void SubjectTrie::walk(Step from, SubjectTokens& subject, std::vector<uint32_t>& chains) {
+  struct Lookup {
+    uint32_t parent, edge, candidate;
+  };
+  uint32_t front[front_nodes_max] = {from.node};
+  uint32_t nodes = 1;
+  Lookup lookups[front_nodes_max];
+  for (uint32_t depth = from.depth; nodes > 0 && depth < subject.size(); depth++) {
+    const bool last = depth + 1 == subject.size();
+    uint32_t searches = 0, reached = 0;
+    uint32_t next[front_nodes_max];
+    const auto reach = [&](uint32_t number) {
+      if (reached == front_nodes_max) return branches_.push_back({number, depth + 1});
+      __builtin_prefetch(&node(number));
+      next[reached++] = number;
+    };
+    for (uint32_t i = 0; i < nodes; i++) {
+      const Node& here = node(front[i]);
+      if (here.below != none) found(here.below, chains);
+      if (last && here.any != none) found(here.any, chains);
       if (here.children > 0) {
-        const uint32_t edge = edge_hash(step.node, subject.hash(step.depth));
-        next = child(step.node, subject.text(step.depth), edge);
+        const uint32_t edge = edge_hash(front[i], subject.hash(depth));
+        edges_.prefetch(edge);
+        lookups[searches++] = {front[i], edge, none};
       }
-      step.depth++;
-      if (here.star != none) {
-        if (next == none) {
-          next = here.star;
-        } else {
-          __builtin_prefetch(&node(here.star));
-          branches_.push_back({here.star, step.depth});
-        }
-      }
-      step.node = next;
+      if (here.star != none) reach(here.star);
+    }
+    for (uint32_t i = 0; i < searches; i++) {
+      lookups[i].candidate = edges_.find(lookups[i].edge, [](uint32_t) { return true; });
+      if (lookups[i].candidate != none) __builtin_prefetch(&node(lookups[i].candidate));
+    }
+    const std::string_view token = subject.text(depth);
+    for (uint32_t i = 0; i < searches; i++) {
+      const auto& [parent, edge, candidate] = lookups[i];
+      if (candidate == none) continue;
+      // The first with this hash is hardly ever another than the one.
+      const uint32_t number =
+          is_child(candidate, parent, token) ? candidate : child(parent, token, edge);
+      if (number != none) reach(number);
+    }
+    nodes = reached;
+    std::copy_n(next, reached, front);
+    if (!last) continue;
+    for (uint32_t i = 0; i < nodes; i++) {
+      if (node(front[i]).here != none) found(node(front[i]).here, chains);
     }
   }
+}
+
+void SubjectTrie::found(uint32_t chain, std::vector<uint32_t>& chains) const {
+  __builtin_prefetch(pool_.at(chain));
+  chains.push_back(chain);
 }
 
 size_t SubjectTrie::bytes() const {
@@ -83,10 +121,7 @@ size_t SubjectTrie::bytes() const {
 }
 
 uint32_t SubjectTrie::child(uint32_t parent, std::string_view token, uint32_t edge) const {
-  return edges_.find(edge, [&](uint32_t number) {
-    const Node& candidate = node(number);
-    return candidate.parent == parent && candidate.token() == token;
-  });
+  return edges_.find(edge, [&](uint32_t number) { return is_child(number, parent, token); });
 }
 
 uint32_t SubjectTrie::add_node(uint32_t parent, std::string_view token) {

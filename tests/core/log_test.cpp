@@ -69,7 +69,10 @@ TEST_CASE("log: a line has process, time to the microsecond, level and text") {
   const std::string file = folder.file("log");
   LogConfig config;
   config.file = file;
-  open(config)->info("Listening on {}:{}", "0.0.0.0", 4222);
+  {
+    const auto log = open(config);
+    log->info("Listening on {}:{}", "0.0.0.0", 4222);
+  }
   const std::regex form(
       R"(\[\d+\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6} \[INF\] Listening on 0\.0\.0\.0:4222\n)");
   CHECK(std::regex_match(content(file), form));
@@ -78,7 +81,10 @@ TEST_CASE("log: a line has process, time to the microsecond, level and text") {
 TEST_CASE("log: without the time when it is not wanted") {
   Folder folder;
   const std::string file = folder.file("log");
-  open(bare(file))->warning("careful");
+  {
+    const auto log = open(bare(file));
+    log->warning("careful");
+  }
   CHECK(content(file) == pid() + "[WRN] careful\n");
 }
 
@@ -105,7 +111,10 @@ TEST_CASE("log: debug and trace are each off until asked for") {
 TEST_CASE("log: nobody can forge a line with what he calls himself") {
   Folder folder;
   const std::string file = folder.file("log");
-  open(bare(file))->info("name={}", "a\n[1] [FTL] b\r\x1b[31m\x7f");
+  {
+    const auto log = open(bare(file));
+    log->info("name={}", "a\n[1] [FTL] b\r\x1b[31m\x7f");
+  }
   CHECK(content(file) == pid() + "[INF] name=a\\x0a[1] [FTL] b\\x0d\\x1b[31m\\x7f\n");
 }
 
@@ -213,6 +222,19 @@ TEST_CASE("log: opened anew, it goes on under its old name") {
   log->flush();
   CHECK(content(rotated) == pid() + "[INF] before\n");
   CHECK(content(file) == pid() + "[INF] log file opened anew\n" + pid() + "[INF] after\n");
+}
+
+// The bug this keeps out: a writer that looks for lines, then for the order to stop, and misses the
+// line in between.
+TEST_CASE("log: what was logged just before the end is written") {
+  Folder folder;
+  const std::string file = folder.file("log");
+  constexpr size_t rounds = 500;
+  for (size_t i = 0; i < rounds; i++) {
+    const auto log = open(bare(file));
+    log->info("last words");
+  }
+  CHECK(lines(file).size() == rounds);
 }
 
 TEST_CASE("log: a file that cannot be opened is refused in one sentence") {

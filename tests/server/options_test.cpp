@@ -71,21 +71,16 @@ TEST_CASE("options: switches") {
     const char* argument;
     bool debug, trace;
   };
-  for (const auto& [argument, debug, trace] : {
-           Case{"-D", true, false},
-           Case{"--debug", true, false},
-           Case{"-V", false, true},
-           Case{"--trace", false, true},
-           Case{"-VV", false, true},
-           Case{"-DV", true, true},
-           Case{"-DVV", true, true},
-           Case{"-D=false", false, false},
-           Case{"--debug=true", true, false},
-       }) {
-    CAPTURE(argument);
-    const Options options = accepted({argument}).options;
-    CHECK(options.debug == debug);
-    CHECK(options.trace == trace);
+  const Case cases[] = {
+      {"-D", true, false},      {"--debug", true, false},   {"-V", false, true},
+      {"--trace", false, true}, {"-VV", false, true},       {"-DV", true, true},
+      {"-DVV", true, true},     {"-D=false", false, false}, {"--debug=true", true, false},
+  };
+  for (const Case& one : cases) {
+    CAPTURE(one.argument);
+    const Options options = accepted({one.argument}).options;
+    CHECK(options.debug == one.debug);
+    CHECK(options.trace == one.trace);
   }
   CHECK_FALSE(accepted({"-T=false"}).options.logtime);
   CHECK(accepted({"--logtime_utc"}).options.logtime_utc);

@@ -160,11 +160,11 @@ TEST_CASE("process: each signal's name sends what nats-server sends") {
       {"stop", SIGKILL}, {"quit", SIGINT},    {"term", SIGTERM},
       {"ldm", SIGUSR2},  {"reopen", SIGUSR1}, {"reload", SIGHUP},
   };
-  for (const auto& [name, signal] : cases) {
-    CAPTURE(name);
+  for (const auto& expected : cases) {
+    CAPTURE(expected.first);
     const Sleeper sleeper;
-    CHECK_FALSE(send_signal(name, sleeper.id()));
-    CHECK(sleeper.ended_by() == signal);
+    CHECK_FALSE(send_signal(expected.first, sleeper.id()));
+    CHECK(sleeper.ended_by() == expected.second);
   }
 }
 

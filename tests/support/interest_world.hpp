@@ -96,7 +96,7 @@ class InterestWorld {
       case 10: case 11: case 12: check_match(here, any_account(), any_subject()); break;
       case 13: check_match_during_unsubscribe(here); break;
       case 14: chance_(8) == 0 ? close_owner(here, chance_(owners)) : keep_route(here); break;
-      case 15: reclaim(here); break;
+      case 15: chance_(4) == 0 ? reclaim(here) : check_match_after_change(here); break;
     }
     check_routes();
     check_fences();
@@ -202,11 +202,13 @@ class InterestWorld {
 
   // ---- Operations.
 
-  void subscribe(server::ShardId here) {
+  void subscribe(server::ShardId here) { subscribe(here, any_account(), any_filter()); }
+
+  void subscribe(server::ShardId here, server::AccountId account, const std::string& filter) {
     static const char* const queues[] = {"", "", "q", "another"};
     const uint32_t owner = chance_(owners);
     const std::string sid = any_sid();
-    const Name name{any_account(), any_filter(), queues[chance_(4)]};
+    const Name name{account, filter, queues[chance_(4)]};
     const bool known = std::any_of(subs_.begin(), subs_.end(), [&](const Sub& sub) {
       return sub.shard == here && sub.owner == owner && sub.sid == sid;
     });
@@ -344,6 +346,30 @@ class InterestWorld {
       });
     };
     for (const auto* one : plan.plain) expect(one->in_force == in_force(one), "and says who left");
+  }
+
+  /// A change of one filter, of whatever form, reaches the plan of a subject that it matches. Nothing
+  /// else changes meanwhile that could hide it.
+  void check_match_after_change(server::ShardId here) {
+    const server::AccountId account = any_account();
+    const std::string subject = any_subject();
+    if (protocol::has_empty_token(subject)) return;
+    for (int i = 0; i < 3; i++) check_match(here, account, subject);
+    std::string filter;
+    protocol::Tokens tokens(subject);
+    for (std::string_view token; tokens.next(token);) {
+      const uint32_t as = chance_(5);
+      if (as == 0) {
+        filter += ">";
+        break;
+      }
+      filter += as == 1 || token == ">" ? "*" : token;
+      if (!tokens.ended()) filter += ".";
+    }
+    subscribe(here, account, filter);
+    for (int i = 0; i < 3; i++) check_match(here, account, subject);
+    if (!subs_.empty() && subs_.back().shard == here) unsubscribe(subs_.size() - 1);
+    check_match(here, account, subject);
   }
 
   void keep_route(server::ShardId here) {
