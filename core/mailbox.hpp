@@ -32,7 +32,7 @@ inline constexpr size_t cache_line_bytes = 64;
 class Mailbox {
  public:
   /// Every record begins on this boundary, and is followed by so much readable memory.
-  static constexpr size_t record_align_bytes = 8;
+  static constexpr size_t record_align_bytes = 4;
   static constexpr size_t slack_bytes = 64;
 
   explicit Mailbox(size_t capacity_bytes)
@@ -131,7 +131,7 @@ class Mailbox {
 
  private:
   static constexpr uint32_t padding = UINT32_MAX;
-  static constexpr size_t header_bytes = 8;  // Four would do; eight keep records aligned.
+  static constexpr size_t header_bytes = 4;
 
   static constexpr size_t framed(size_t record_bytes) {
     return (header_bytes + record_bytes + record_align_bytes - 1) & ~(record_align_bytes - 1);

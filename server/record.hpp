@@ -22,31 +22,34 @@ enum class RecordKind : uint8_t {
   no_responders,  // A request of a connection of the target's reached nobody.
 };
 
-/// Begins every record.
+/// What most messages need to say; small, because every byte of it crosses between cores.
 struct MessageHead {
   RecordKind kind = RecordKind::message;
-  uint8_t hops = 0;  // How often a queue message was sent on.
-  bool plain = false;   // For the plain subscriptions there.
-  bool sole = false;    // Nobody else was given it, so if nobody takes it, nobody has it.
-  bool wants_no_responders = false;
-  bool by_reference = false;
-  AccountId account = 0;
-  ShardId origin_shard = 0;
+  uint8_t flags = 0;
   uint16_t subject_bytes = 0;
-  uint32_t reply_bytes = 0;
-  uint32_t groups_bytes = 0;  // Each group: two bytes of length, then its name.
-  uint32_t header_bytes = 0;
   uint32_t message_bytes = 0;
   uint32_t origin_slot = 0;
   uint32_t origin_generation = 0;
 };
 
-/// The head of a record where it lies: mailboxes align records, and heads have no invariants that a
-/// constructor would have to set up. Copied field by field in a vector register at once it would have
-/// to wait for each of the stores that have just written it.
-inline const MessageHead& message_head(const char* record) {
-  return *reinterpret_cast<const MessageHead*>(record);
-}
+enum MessageFlag : uint8_t {
+  message_plain = 1,         // For the plain subscriptions there.
+  message_same_subject = 2,  // That of the record before it in the lane, and not repeated.
+  message_extended = 4,      // A MessageExtension follows the head.
+  message_by_reference = 8,  // A ReferencePart stands in place of the bytes.
+  message_sole = 16,         // Nobody else was given it: if nobody takes it, nobody has it.
+  message_request = 32,      // By one who wants to know when nobody does.
+};
+
+/// Follows the head of a message that has any of this.
+struct MessageExtension {
+  uint32_t reply_bytes = 0;
+  uint32_t header_bytes = 0;
+  uint32_t groups_bytes = 0;  // Each group: two bytes of length, then its name.
+  AccountId account = 0;
+  ShardId origin_shard = 0;
+  uint32_t hops = 0;  // How often a queue message was sent on.
+};
 
 /// Instead of the bytes, when they cross by reference. The block's count travels with it.
 struct ReferencePart {
@@ -107,11 +110,17 @@ Head take_head(std::string_view& record) {
   return head;
 }
 
+/// The head of a record where it lies: mailboxes align records to its words, and a copy would wait for
+/// each of the stores that have just written it.
+inline const MessageHead& message_head(std::string_view record) {
+  return *reinterpret_cast<const MessageHead*>(record.data());
+}
+
 /// Lets go of the block of a message record that will not be delivered.
 inline void release_reference(std::string_view record) {
-  const MessageHead& head = message_head(record.data());
-  if (!head.by_reference) return;
-  record.remove_prefix(sizeof head + head.groups_bytes + head.subject_bytes + head.reply_bytes);
+  const MessageHead& head = message_head(record);
+  if ((head.flags & message_by_reference) == 0) return;
+  record.remove_prefix(record.size() - sizeof(ReferencePart));
   const core::BlockRef last(take_head<ReferencePart>(record).block);
 }
 

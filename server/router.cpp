@@ -26,53 +26,45 @@ constexpr size_t group_bytes(std::string_view name) { return sizeof(uint16_t) + 
 /// The CR LF behind a message, which is copied and referenced along with it.
 constexpr size_t tail_bytes = protocol::line_end_bytes;
 
+/// What a message takes as a record, with its subject.
 size_t record_bytes(const Message& message, size_t groups_bytes) {
-  const size_t content =
-      message.block ? sizeof(ReferencePart) : message.bytes.size() + tail_bytes;
-  return sizeof(MessageHead) + groups_bytes + message.text.subject.size() +
-         message.text.reply.size() + content;
+  const size_t content = message.block ? sizeof(ReferencePart) : message.size + tail_bytes;
+  return sizeof(MessageHead) + sizeof(MessageExtension) + groups_bytes +
+         message.text.subject.size() + message.text.reply.size() + content;
 }
 
-/// The head is filled in where it lies, all but who it is from and for.
-MessageHead& write_record(char* out, const Message& message,
-                          std::span<const std::string_view> groups, size_t groups_bytes) {
-  const protocol::Command& text = message.text;
-  MessageHead& head = *new (out) MessageHead;
-  head.by_reference = static_cast<bool>(message.block);
-  head.subject_bytes = static_cast<uint16_t>(text.subject.size());
-  head.reply_bytes = static_cast<uint32_t>(text.reply.size());
-  head.groups_bytes = static_cast<uint32_t>(groups_bytes);
-  head.header_bytes = text.header_bytes;
-  head.message_bytes = static_cast<uint32_t>(message.bytes.size());
-  out += sizeof head;
+char* write_groups(char* out, std::span<const std::string_view> groups) {
   for (const std::string_view name : groups) {
     const auto bytes = static_cast<uint16_t>(name.size());
     out = put(out, &bytes, sizeof bytes);
     out = put(out, name);
   }
-  out = protocol::write_text(out, text.subject);
-  out = protocol::write_text(out, text.reply);
+  return out;
+}
+
+/// What comes last in a record, and the flag that says which way.
+void write_content(char* out, MessageHead& head, const Message& message) {
   if (message.block) [[unlikely]] {
+    head.flags |= message_by_reference;
     core::BlockRef holder = message.block;
-    const ReferencePart part{holder.leave(), message.bytes.data()};
+    const ReferencePart part{holder.leave(), message.begin};
     put(out, &part, sizeof part);
   } else {
-    put(out, message.bytes.data(), message.bytes.size() + tail_bytes);
+    put(out, message.begin, message.size + tail_bytes);
   }
-  return head;
 }
 
 /// Makes a large message shareable: by the block it was gathered in, or by one copy.
 bool attach_block(Message& message, const core::BlockRef& gathered) {
-  const char* const begin = message.bytes.data();
+  const char* const begin = message.begin;
   if (gathered && begin >= gathered->bytes() && begin < gathered->bytes() + gathered->capacity) {
     message.block = gathered;
     return true;
   }
-  message.block = core::make_payload_block(message.bytes.size() + tail_bytes);
+  message.block = core::make_payload_block(message.size + tail_bytes);
   if (!message.block) return false;
-  std::memcpy(message.block->bytes(), begin, message.bytes.size() + tail_bytes);
-  message.bytes = {message.block->bytes(), message.bytes.size()};
+  std::memcpy(message.block->bytes(), begin, message.size + tail_bytes);
+  message.begin = message.block->bytes();
   return true;
 }
 
@@ -83,22 +75,24 @@ Router::Router(Shard& shard, uint64_t seed)
       random_(seed),
       reference_bytes_(std::min(reference_bytes_max, shard.link().record_bytes_max() / 4)),
       lane_memos_(std::make_unique<RouteMemo[]>(shard.link().shards())),
+      lane_subjects_(shard.link().shards()),
       targets_(shard.link().shards()) {}
 
 const Plan& Router::plan_for(RouteMemo& memo, AccountId account, std::string_view subject) {
   Interest& interest = shard_.interest();
-  if (memo.recalls(interest.epoch(), subject)) [[likely]] return memo.plan();
+  if (memo.recalls(interest.epoch(), account, subject)) [[likely]] return memo.plan();
   const Plan& plan = interest.match(account, subject);
-  memo.remember(interest.epoch(), subject, plan);
+  memo.remember(interest.epoch(), ++routes_remembered_, account, subject, plan);
   return plan;
 }
 
 // ---- From a client.
 
 bool Router::publish(Connection& publisher, const protocol::Command& command) {
-  const Plan& plan = plan_for(publisher.route_memo(), publisher.account(), command.subject);
-  Message message{command, command.message, {}};
-  if (message.bytes.size() >= reference_bytes_ && !plan.empty() &&
+  RouteMemo& memo = publisher.route_memo();
+  const Plan& plan = plan_for(memo, publisher.account(), command.subject);
+  Message message{command, command.message.data(), command.message.size(), {}};
+  if (message.size >= reference_bytes_ && !plan.empty() &&
       !attach_block(message, publisher.carried_block())) {
     publisher.close(CloseReason::out_of_memory);
     return true;
@@ -120,7 +114,7 @@ bool Router::publish(Connection& publisher, const protocol::Command& command) {
   }
   for (Subscription* member : picks_) give(*member);
   if (!targeted_.empty()) {
-    hand_over(publisher, message, delivered);
+    hand_over(publisher, message, memo.version(), delivered);
   } else if (delivered == 0 && !command.reply.empty() && publisher.no_responders()) {
     answer_no_responders(publisher, command.subject, command.reply);
   }
@@ -217,26 +211,55 @@ void Router::drop_groups_beyond_record(Target& target, const Message& message) {
   }
 }
 
-void Router::hand_over(const Connection& publisher, const Message& message, unsigned delivered) {
+void Router::hand_over(const Connection& publisher, const Message& message, uint64_t route_version,
+                       unsigned delivered) {
+  const protocol::Command& text = message.text;
   for (const ShardId to : targeted_) {
     std::span<const std::string_view> groups;
-    size_t groups_bytes = 0;
-    bool plain = true;
+    MessageExtension extension;
+    MessageHead head;
+    head.flags = message_plain;
     if (!plain_everywhere_) {
       const Target& target = targets_[to];
-      plain = target.plain;
+      if (!target.plain) head.flags = 0;
       groups = target.groups;
-      groups_bytes = target.groups_bytes;
+      extension.groups_bytes = static_cast<uint32_t>(target.groups_bytes);
     }
-    char* const out = shard_.link().append(to, record_bytes(message, groups_bytes));
-    MessageHead& head = write_record(out, message, groups, groups_bytes);
-    head.plain = plain;
-    head.sole = delivered == 0 && targeted_.size() == 1;
-    head.wants_no_responders = publisher.no_responders() && head.reply_bytes > 0;
-    head.account = publisher.account();
-    head.origin_shard = shard_.id();
-    head.origin_slot = publisher.slot();
-    head.origin_generation = publisher.generation();
+    extension.reply_bytes = static_cast<uint32_t>(text.reply.size());
+    extension.header_bytes = text.header_bytes;
+    extension.account = publisher.account();
+    extension.origin_shard = shard_.id();
+    const bool extended = extension.reply_bytes != 0 || extension.header_bytes != 0 ||
+                          extension.groups_bytes != 0 || extension.account != global_account;
+    const bool same_subject = shard_.link().repeats_route(to, route_version);
+    size_t bytes = sizeof head + (message.block ? sizeof(ReferencePart) : message.size + tail_bytes);
+    if (extended) {
+      head.flags |= message_extended;
+      bytes += sizeof extension + text.reply.size() + extension.groups_bytes;
+    }
+    if (same_subject) {
+      head.flags |= message_same_subject;
+    } else {
+      bytes += text.subject.size();
+    }
+    if (delivered == 0 && targeted_.size() == 1) head.flags |= message_sole;
+    if (publisher.no_responders() && !text.reply.empty()) head.flags |= message_request;
+
+    char* const begin = shard_.link().append(to, bytes);
+    MessageHead& there = *new (begin) MessageHead;
+    there.flags = head.flags;
+    there.subject_bytes = static_cast<uint16_t>(text.subject.size());
+    there.message_bytes = static_cast<uint32_t>(message.size);
+    there.origin_slot = publisher.slot();
+    there.origin_generation = publisher.generation();
+    char* out = begin + sizeof there;
+    if (extended) {
+      out = put(out, &extension, sizeof extension);
+      out = write_groups(out, groups);
+      out = protocol::write_text(out, text.reply);
+    }
+    if (!same_subject) out = protocol::write_text(out, text.subject);
+    write_content(out, there, message);
   }
   shard_.stats().messages_to_shards += targeted_.size();
 }
@@ -261,38 +284,40 @@ Router::Delivery Router::deliver(Subscription& subscription, const Message& mess
 
 Router::Delivery Router::append(Connection& receiver, const Subscription& subscription,
                                 const Message& message) {
-  std::string_view bytes = message.bytes;
+  const char* bytes = message.begin;
+  size_t size = message.size;
   uint32_t header_bytes = message.text.header_bytes;
   if (header_bytes > 0 && !receiver.headers()) {
-    bytes.remove_prefix(header_bytes);
+    bytes += header_bytes;
+    size -= header_bytes;
     header_bytes = 0;
   }
   const std::string_view sid = subscription.sid();
-  const bool by_reference = message.block && bytes.size() >= reference_bytes_;
+  const bool by_reference = message.block && size >= reference_bytes_;
   const size_t head_bytes_max =
       protocol::hmsg_head_bytes_max(message.text.subject.size(), sid.size(), message.text.reply.size());
-  const size_t with_tail = bytes.size() + tail_bytes;
+  const size_t with_tail = size + tail_bytes;
 
   core::ChunkPool& pool = shard_.pool();
   Outbox& outbox = receiver.outbox();
   char* const begin = outbox.reserve(pool, head_bytes_max + (by_reference ? 0 : with_tail));
   char* end = header_bytes > 0
                   ? protocol::write_hmsg_head(begin, message.text.subject, sid, message.text.reply,
-                                              header_bytes, bytes.size())
+                                              header_bytes, size)
                   : protocol::write_msg_head(begin, message.text.subject, sid, message.text.reply,
-                                             bytes.size());
+                                             size);
   if (by_reference) {
     outbox.commit(static_cast<size_t>(end - begin));
-    outbox.append_reference(pool, message.block, {bytes.data(), with_tail});
+    outbox.append_reference(pool, message.block, {bytes, with_tail});
   } else {
-    end = put(end, bytes.data(), with_tail);
+    end = put(end, bytes, with_tail);
     outbox.commit(static_cast<size_t>(end - begin));
   }
   receiver.flush_later();
-  receiver.count_out(bytes.size());
+  receiver.count_out(size);
   ShardStats& stats = shard_.stats();
   stats.out_messages++;
-  stats.out_bytes += bytes.size();
+  stats.out_bytes += size;
 
   const uint64_t pending_max = shard_.options().limits.pending_bytes_max;
   const uint64_t pending = outbox.pending_bytes();
@@ -308,65 +333,86 @@ Router::Delivery Router::append(Connection& receiver, const Subscription& subscr
 
 void Router::on_record(ShardId from, std::string_view record) {
   shard_.stats().messages_from_shards++;
-  const MessageHead& head = message_head(record.data());
+  const MessageHead& head = message_head(record);
   record.remove_prefix(sizeof head);
-  std::string_view groups = take(record, head.groups_bytes);
+  MessageExtension extension;
+  extension.origin_shard = from;
+  std::string_view groups;
   protocol::Command text;
-  text.subject = take(record, head.subject_bytes);
-  text.reply = take(record, head.reply_bytes);
-  text.header_bytes = head.header_bytes;
-  Message message{text, {record.data(), head.message_bytes}, {}};
-  if (head.by_reference) [[unlikely]] {
+  text.reply = {};
+  if ((head.flags & message_extended) != 0) {
+    extension = take_head<MessageExtension>(record);
+    groups = take(record, extension.groups_bytes);
+    text.reply = take(record, extension.reply_bytes);
+  }
+  text.header_bytes = extension.header_bytes;
+
+  RouteMemo& memo = lane_memos_[from];
+  const Plan* plan;
+  if ((head.flags & message_same_subject) != 0) {
+    text.subject = lane_subjects_[from];
+    plan = memo.holds(shard_.interest().epoch())
+               ? &memo.plan()
+               : &plan_for(memo, extension.account, text.subject);
+  } else {
+    text.subject = take(record, head.subject_bytes);
+    lane_subjects_[from] = text.subject;
+    plan = &plan_for(memo, extension.account, text.subject);
+  }
+  Message message{text, record.data(), head.message_bytes, {}};
+  if ((head.flags & message_by_reference) != 0) [[unlikely]] {
     const auto part = take_head<ReferencePart>(record);
-    message.bytes = {part.begin, head.message_bytes};
+    message.begin = part.begin;
     message.block = core::BlockRef(part.block);
   }
 
-  const Plan& plan = plan_for(lane_memos_[from], head.account, text.subject);
   unsigned delivered = 0;
   bool slow = false;
   const auto give = [&](Subscription& subscription) {
     slow |= deliver(subscription, message) == Delivery::slow;
     delivered++;
   };
-  if (head.plain) {
-    for (Subscription* subscription : plan.plain) {
+  if ((head.flags & message_plain) != 0) {
+    for (Subscription* subscription : plan->plain) {
       if (may_deliver(*subscription, nullptr)) give(*subscription);
     }
   }
   while (!groups.empty()) {
     const std::string_view name = take(groups, take_head<uint16_t>(groups));
-    const auto group = std::find_if(plan.queues.begin(), plan.queues.end(),
+    const auto group = std::find_if(plan->queues.begin(), plan->queues.end(),
                                     [&](const QueuePlan& each) { return each.name == name; });
-    Subscription* member = group == plan.queues.end() ? nullptr : pick_here(*group, nullptr);
+    const QueuePlan* known = group == plan->queues.end() ? nullptr : &*group;
+    Subscription* member = known == nullptr ? nullptr : pick_here(*known, nullptr);
     if (member != nullptr) {
       give(*member);
     } else {
-      delivered += reroute(group == plan.queues.end() ? nullptr : &*group, name, head, message);
+      delivered += reroute(known, name, head, extension, message);
     }
   }
-  if (slow) hold_back(head);
-  if (delivered == 0 && head.sole && head.wants_no_responders) report_no_responders(head, message);
+  if (slow) hold_back(extension.origin_shard, head);
+  constexpr uint8_t sole_request = message_sole | message_request;
+  if (delivered == 0 && (head.flags & sole_request) == sole_request) {
+    report_no_responders(extension.origin_shard, head, message);
+  }
 }
 
 // The member that a group's message was meant for has left. It goes to another one, on whichever shard;
 // none here can take it. Returns how many shards it went to.
-unsigned Router::reroute(const QueuePlan* group, std::string_view name, const MessageHead& from,
-                         const Message& message) {
-  if (group == nullptr || group->members_elsewhere == 0 || from.hops >= hops_max) {
+unsigned Router::reroute(const QueuePlan* group, std::string_view name, const MessageHead& head,
+                         MessageExtension extension, const Message& message) {
+  if (group == nullptr || group->members_elsewhere == 0 || extension.hops >= hops_max) {
     shard_.stats().queue_unclaimed++;
     return 0;
   }
+  extension.hops++;
+  extension.groups_bytes = static_cast<uint32_t>(group_bytes(name));
   std::string record(record_bytes(message, group_bytes(name)), '\0');
-  MessageHead& head = write_record(record.data(), message, {&name, 1}, group_bytes(name));
-  head.hops = static_cast<uint8_t>(from.hops + 1);
-  head.plain = false;
-  head.sole = from.sole;
-  head.wants_no_responders = from.wants_no_responders;
-  head.account = from.account;
-  head.origin_shard = from.origin_shard;
-  head.origin_slot = from.origin_slot;
-  head.origin_generation = from.origin_generation;
+  MessageHead& there = *new (record.data()) MessageHead(head);
+  there.flags = message_extended | (head.flags & (message_sole | message_request));
+  char* out = put(record.data() + sizeof there, &extension, sizeof extension);
+  out = write_groups(out, {&name, 1});
+  out = put(put(out, message.text.reply), message.text.subject);
+  write_content(out, there, message);
   if (!shard_.link().append_or_defer(pick_elsewhere(*group), record)) {
     release_reference(record);
     shard_.stats().side_list_dropped++;
@@ -376,25 +422,27 @@ unsigned Router::reroute(const QueuePlan* group, std::string_view name, const Me
   return 1;
 }
 
-void Router::hold_back(const MessageHead& head) {
+void Router::hold_back(ShardId origin, const MessageHead& head) {
   const StallRecord record{RecordKind::stall, head.origin_slot, head.origin_generation};
-  if (head.origin_shard == shard_.id()) return shard_.on_stall(record);
-  shard_.link().send_stall(head.origin_shard, record);
+  if (origin == shard_.id()) return shard_.on_stall(record);
+  shard_.link().send_stall(origin, record);
 }
 
-void Router::report_no_responders(const MessageHead& head, const Message& message) {
-  if (head.origin_shard == shard_.id()) {
-    return shard_.on_no_responders(head.origin_slot, head.origin_generation, message.text.subject,
-                                   message.text.reply);
+void Router::report_no_responders(ShardId origin, const MessageHead& head,
+                                  const Message& message) {
+  const protocol::Command& text = message.text;
+  if (origin == shard_.id()) {
+    return shard_.on_no_responders(head.origin_slot, head.origin_generation, text.subject,
+                                   text.reply);
   }
   NoRespondersHead notice;
-  notice.subject_bytes = static_cast<uint16_t>(message.text.subject.size());
-  notice.reply_bytes = static_cast<uint32_t>(message.text.reply.size());
+  notice.subject_bytes = static_cast<uint16_t>(text.subject.size());
+  notice.reply_bytes = static_cast<uint32_t>(text.reply.size());
   notice.slot = head.origin_slot;
   notice.generation = head.origin_generation;
-  std::string record(sizeof notice + message.text.subject.size() + message.text.reply.size(), '\0');
-  put(put(put(record.data(), &notice, sizeof notice), message.text.subject), message.text.reply);
-  if (!shard_.link().send_control(head.origin_shard, record)) shard_.stats().side_list_dropped++;
+  std::string record(sizeof notice + text.subject.size() + text.reply.size(), '\0');
+  put(put(put(record.data(), &notice, sizeof notice), text.subject), text.reply);
+  if (!shard_.link().send_control(origin, record)) shard_.stats().side_list_dropped++;
 }
 
 // As nats-server has it: the requester hears it through a plain subscription of its own connection,

@@ -36,6 +36,9 @@ ShardLink::ShardLink(ShardId here, core::Mesh& mesh, core::Reactor& reactor, Int
       stats_(stats),
       peers_(mesh.shards()) {
   if (shards_ == 1) return;
+  for (ShardId to = 0; to < shards_; to++) {
+    if (to != here) peers_[to].data_out = &out(Lane::data, to);
+  }
   const core::Mailbox& any = out(Lane::data, here == 0 ? 1 : 0);
   record_bytes_max_ = any.record_bytes_max();
   publish_early_bytes_ = any.capacity_bytes() / 2;
@@ -52,25 +55,20 @@ ShardLink::~ShardLink() {
 
 // ---- Out.
 
-bool ShardLink::has_room(ShardId to, size_t record_bytes) {
-  if (!interest_flushed() && !flush_interest()) return false;
-  if (!peers_[to].side.empty() && !flush_side(to)) return false;
-  return out(Lane::data, to).has_room(record_bytes);
+bool ShardLink::make_way(ShardId to) {
+  return (interest_flushed() || flush_interest()) && flush_side(to);
 }
 
-char* ShardLink::append(ShardId to, size_t record_bytes) {
-  core::Mailbox& mailbox = out(Lane::data, to);
-  if (mailbox.unpublished_bytes() >= publish_early_bytes_) {
-    publish_control();
-    mailbox.publish();
-  }
-  peers_[to].touched = true;
-  return mailbox.append(record_bytes);
+// A shard that is awake can begin to read before our turn ends.
+void ShardLink::publish_early(ShardId to) {
+  publish_control();
+  peers_[to].data_out->publish();
 }
 
 bool ShardLink::append_or_defer(ShardId to, std::string_view record) {
   if (!has_room(to, record.size())) return defer(to, Lane::data, record);
   put(append(to, record.size()), record);
+  peers_[to].route_version = 0;
   return true;
 }
 
@@ -110,6 +108,7 @@ bool ShardLink::flush_side(ShardId to) {
     core::Mailbox& mailbox = out(first.lane, to);
     if (!mailbox.has_room(first.record.size())) return false;
     put(mailbox.append(first.record.size()), first.record);
+    if (first.lane == Lane::data) peers_[to].route_version = 0;
     touch(to);
     side_bytes_ -= first.record.size();
     side.pop_front();

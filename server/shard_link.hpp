@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/mesh.hpp"
@@ -47,10 +48,27 @@ class ShardLink {
 
   /// Whether a data record of this size can be appended for `to` now. Puts changes of interest into
   /// the control lanes first, because the record may not overtake them.
-  bool has_room(ShardId to, size_t record_bytes);
+  bool has_room(ShardId to, size_t record_bytes) {
+    Peer& peer = peers_[to];
+    if (!interest_flushed() || !peer.side.empty()) [[unlikely]] {
+      if (!make_way(to)) return false;
+    }
+    return peer.data_out->has_room(record_bytes);
+  }
 
   /// Room for a data record; REQUIRES has_room(). Fill it before the next call.
-  char* append(ShardId to, size_t record_bytes);
+  char* append(ShardId to, size_t record_bytes) {
+    Peer& peer = peers_[to];
+    if (peer.data_out->unpublished_bytes() >= publish_early_bytes_) [[unlikely]] publish_early(to);
+    peer.touched = true;
+    return peer.data_out->append(record_bytes);
+  }
+
+  /// Whether the last record appended for `to` was of the route so versioned; from now on it is.
+  bool repeats_route(ShardId to, uint64_t version) {
+    const uint64_t before = std::exchange(peers_[to].route_version, version);
+    return before == version && version != 0;
+  }
 
   /// A data record that may not fail for want of room: it waits in the side list. False when that is
   /// full too; then nothing was taken, and the caller counts the loss.
@@ -102,6 +120,8 @@ class ShardLink {
   }
 
   bool interest_flushed() const { return flushed_epoch_ == interest_.change_epoch(); }
+  bool make_way(ShardId to);
+  void publish_early(ShardId to);
   bool flush_interest();
   bool flush_interest_to(ShardId to);
   bool flush_side(ShardId to);
@@ -118,6 +138,8 @@ class ShardLink {
     std::string record;
   };
   struct Peer {
+    core::Mailbox* data_out = nullptr;
+    uint64_t route_version = 0;  // Of the last data record.
     bool touched = false;
     std::deque<Deferred> side;
     uint64_t told_epoch = 0;       // Of our interest, in its control lane.
