@@ -1,6 +1,7 @@
 #pragma once
 // Memory for very many small objects of one thread, each named by a 32-bit number: half a pointer,
-// and as quick to follow. Blocks never move. It knows sizes; what lies in a block it must never know.
+// and as quick to follow. Blocks never move. It knows sizes; what lies in a block it must never
+// know.
 //
 // A chunk holds blocks of one size class and is given back when its last block goes, so memory
 // returns when a million objects go. What is too large for a class gets a chunk of its own.
@@ -63,7 +64,7 @@ class BlockPool {
 
   struct Chunk {
     uint32_t block_bytes;
-    uint32_t free_unit;  // Head of the list of blocks that were used and are free; none.
+    uint32_t free_unit;   // Head of the list of blocks that were used and are free; none.
     uint32_t next, prev;  // Among the chunks of the class that have room.
     uint16_t size_class;
     uint16_t used;
@@ -82,7 +83,8 @@ class BlockPool {
   std::vector<Chunk> chunks_;
   std::vector<uint32_t> free_numbers_;
   uint32_t open_[classes];
-  // One empty chunk is kept, or else a lone subscription that comes and goes would allocate each time.
+  // One empty chunk is kept, or else a lone subscription that comes and goes would allocate each
+  // time.
   char* spare_ = nullptr;
   size_t held_bytes_ = 0;
   size_t blocks_ = 0;

@@ -11,12 +11,6 @@
 namespace peal::core {
 namespace {
 
-// Half of a core's L2 cache (1 MiB where this was measured): a larger pool walks through memory and
-// costs a busy publisher about a fifth of its rate.
-constexpr size_t pool_bytes = 512 * 1024;
-constexpr uint32_t incremental_buffer_bytes = 32 * 1024;
-constexpr uint32_t single_buffer_bytes = 4 * 1024;
-
 // The parser reads a vector at a time, up to this far behind a buffer's end.
 constexpr size_t slack_bytes = 64;
 
@@ -29,50 +23,56 @@ void* map(size_t bytes) {
 }  // namespace
 
 BufferRing::~BufferRing() {
-  if (ring_ != nullptr) io_uring_unregister_buf_ring(ring_, group);
+  if (ring_ != nullptr) io_uring_unregister_buf_ring(ring_, shape_.group);
   if (slots_ != nullptr) munmap(slots_, slots_bytes_);
   if (memory_ != nullptr) munmap(memory_, memory_bytes_);
 }
 
-int BufferRing::open(io_uring& ring, bool incremental) {
-  assert(ring_ == nullptr);
-  incremental_ = incremental;
-  buffer_bytes_ = incremental ? incremental_buffer_bytes : single_buffer_bytes;
-  buffers_ = static_cast<unsigned>(pool_bytes / buffer_bytes_);
-  if (memory_ == nullptr) {
-    memory_bytes_ = pool_bytes + slack_bytes;
-    memory_ = static_cast<char*>(map(memory_bytes_));
-    slots_bytes_ = (pool_bytes / single_buffer_bytes) * sizeof(io_uring_buf);
-    slots_ = static_cast<io_uring_buf_ring*>(map(slots_bytes_));
-    if (memory_ == nullptr || slots_ == nullptr) return -ENOMEM;
-  }
-
+int BufferRing::open(io_uring& ring, const Shape& shape) {
+  assert(ring_ == nullptr && memory_ == nullptr);
+  shape_ = shape;
+  const size_t memory_bytes = size_t{shape.buffers} * shape.buffer_bytes + slack_bytes;
+  const size_t slots_bytes = shape.buffers * sizeof(io_uring_buf);
+  void* const memory = map(memory_bytes);
+  void* const slots = map(slots_bytes);
   uring_abi::BufferRingRegistration registration{};
   static_assert(sizeof registration == sizeof(io_uring_buf_reg));
-  registration.ring_address = reinterpret_cast<uint64_t>(slots_);
-  registration.ring_entries = buffers_;
-  registration.buffer_group = group;
-  registration.flags = incremental ? uring_abi::buffer_ring_incremental : 0;
-  const int result = io_uring_register_buf_ring(
-      &ring, reinterpret_cast<io_uring_buf_reg*>(&registration), 0);
-  if (result != 0) return result;
-
+  registration.ring_address = reinterpret_cast<uint64_t>(slots);
+  registration.ring_entries = shape.buffers;
+  registration.buffer_group = shape.group;
+  registration.flags = shape.incremental ? uring_abi::buffer_ring_incremental : 0;
+  int result = -ENOMEM;
+  if (memory != nullptr && slots != nullptr) {
+    result = io_uring_register_buf_ring(&ring, reinterpret_cast<io_uring_buf_reg*>(&registration),
+                                        0);
+  }
+  if (result != 0) {
+    if (memory != nullptr) munmap(memory, memory_bytes);
+    if (slots != nullptr) munmap(slots, slots_bytes);
+    return result;
+  }
   ring_ = &ring;
+  memory_ = static_cast<char*>(memory);
+  memory_bytes_ = memory_bytes;
+  slots_ = static_cast<io_uring_buf_ring*>(slots);
+  slots_bytes_ = slots_bytes;
   io_uring_buf_ring_init(slots_);
-  used_bytes_.assign(buffers_, 0);
-  spent_.reserve(buffers_);
-  for (unsigned buffer = 0; buffer < buffers_; buffer++) {
+  used_bytes_.assign(shape.buffers, 0);
+  spent_.reserve(shape.buffers);
+  for (unsigned buffer = 0; buffer < shape.buffers; buffer++) {
     spent_.push_back(static_cast<uint16_t>(buffer));
   }
   give_back();
   return 0;
 }
 
-std::string_view BufferRing::take(uint16_t buffer, int32_t result) {
-  assert(buffer < buffers_);
-  const char* begin = memory_ + size_t{buffer} * buffer_bytes_;
+std::string_view BufferRing::take(uint16_t id, int32_t result) {
+  assert(group_of(id) == shape_.group);
+  const auto buffer = static_cast<uint16_t>(id & ((1u << group_shift) - 1));
+  assert(buffer < shape_.buffers);
+  const char* begin = memory_ + size_t{buffer} * shape_.buffer_bytes;
   const uint32_t bytes = result > 0 ? static_cast<uint32_t>(result) : 0;
-  if (!incremental_) {
+  if (!shape_.incremental) {
     available_--;
     spent_.push_back(buffer);
     return {begin, bytes};
@@ -82,8 +82,8 @@ std::string_view BufferRing::take(uint16_t buffer, int32_t result) {
   uint32_t& used = used_bytes_[buffer];
   begin += used;
   used += bytes;
-  assert(used <= buffer_bytes_);
-  if (used == buffer_bytes_) {
+  assert(used <= shape_.buffer_bytes);
+  if (used == shape_.buffer_bytes) {
     available_--;
     spent_.push_back(buffer);
   }
@@ -93,11 +93,13 @@ std::string_view BufferRing::take(uint16_t buffer, int32_t result) {
 void BufferRing::give_back() {
   if (spent_.empty()) return;
   int offset = 0;
-  const int mask = io_uring_buf_ring_mask(buffers_);
+  const int mask = io_uring_buf_ring_mask(shape_.buffers);
   for (const uint16_t buffer : spent_) {
     used_bytes_[buffer] = 0;
-    io_uring_buf_ring_add(slots_, memory_ + size_t{buffer} * buffer_bytes_, buffer_bytes_, buffer,
-                          mask, offset++);
+    io_uring_buf_ring_add(slots_, memory_ + size_t{buffer} * shape_.buffer_bytes,
+                          shape_.buffer_bytes,
+                          static_cast<uint16_t>(buffer | shape_.group << group_shift), mask,
+                          offset++);
   }
   io_uring_buf_ring_advance(slots_, offset);
   available_ += static_cast<unsigned>(offset);

@@ -4,7 +4,7 @@
 //
 // Incremental (kernel 6.12): few large buffers, each shared by many small reads, which is what keeps the
 // pool inside the L2 cache and yet serves thousands of sockets. Before that: many small buffers, one per
-// read. One thread, the ring's own.
+// read, and beside them a ring of few large ones for busy sockets. One thread, the ring's own.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +18,12 @@ namespace peal::core {
 
 class BufferRing {
  public:
-  static constexpr uint16_t group = 0;
+  struct Shape {
+    uint16_t group;          // How receives name it. Also the upper bits of its buffers' ids.
+    uint32_t buffer_bytes;
+    uint32_t buffers;        // A power of two.
+    bool incremental;
+  };
 
   BufferRing() = default;
   ~BufferRing();
@@ -26,7 +31,10 @@ class BufferRing {
   BufferRing& operator=(const BufferRing&) = delete;
 
   /// 0, or -errno. With `incremental` a kernel that lacks it answers -EINVAL, and one may try again.
-  int open(io_uring& ring, bool incremental);
+  int open(io_uring& ring, const Shape& shape);
+
+  /// The group of the ring that a completion's buffer is of.
+  static constexpr uint16_t group_of(uint16_t buffer) { return buffer >> group_shift; }
 
   /// The bytes of a completion that used this buffer.
   std::string_view take(uint16_t buffer, int32_t result);
@@ -36,19 +44,17 @@ class BufferRing {
 
   /// Buffers that the kernel can still fill.
   unsigned available() const { return available_; }
-  bool incremental() const { return incremental_; }
+  uint16_t group() const { return shape_.group; }
 
  private:
-  void lend(uint16_t buffer);
+  static constexpr int group_shift = 12;
 
   io_uring* ring_ = nullptr;
   io_uring_buf_ring* slots_ = nullptr;
   size_t slots_bytes_ = 0;
   char* memory_ = nullptr;
   size_t memory_bytes_ = 0;
-  unsigned buffers_ = 0;
-  uint32_t buffer_bytes_ = 0;
-  bool incremental_ = false;
+  Shape shape_{};
   unsigned available_ = 0;
   std::vector<uint32_t> used_bytes_;    // Incremental: how much of each buffer has come back.
   std::vector<uint16_t> spent_;         // Taken whole, to be lent again.

@@ -63,16 +63,14 @@ void HashIndex::replace(uint32_t hash, uint32_t number, uint32_t by) {
   if (found) segment.buckets[at].numbers[i] = by;
 }
 
-size_t HashIndex::bytes() const {
-  return bucket_bytes_ + directory_.capacity() * sizeof(Segment);
-}
+size_t HashIndex::bytes() const { return bucket_bytes_ + directory_.capacity() * sizeof(Segment); }
 
 /// So many that there is room for a fifth more before they grow.
 uint32_t HashIndex::buckets_for(uint32_t pairs) { return (pairs * 6 + 34) / 35; }
 
 HashIndex::Bucket* HashIndex::new_buckets(uint32_t buckets) {
   if (buckets == 0) return nullptr;
-  void* const memory = ::operator new(buckets * sizeof(Bucket), std::align_val_t{alignof(Bucket)});
+  void* const memory = ::operator new (buckets * sizeof(Bucket), std::align_val_t{alignof(Bucket)});
   Bucket* const first = static_cast<Bucket*>(memory);
   for (uint32_t at = 0; at < buckets; at++) {
     Bucket* const bucket = new (first + at) Bucket;
@@ -83,7 +81,7 @@ HashIndex::Bucket* HashIndex::new_buckets(uint32_t buckets) {
 }
 
 void HashIndex::delete_buckets(Bucket* buckets) {
-  ::operator delete(buckets, std::align_val_t{alignof(Bucket)});
+  ::operator delete (buckets, std::align_val_t{alignof(Bucket)});
 }
 
 bool HashIndex::locate(const Segment& segment, uint32_t hash, uint32_t number, uint32_t& at,

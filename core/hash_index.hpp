@@ -12,8 +12,8 @@
 // moves some 450 pairs of words. Only the directory doubles whole, and it is a few thousandths of
 // the rest. Segments shrink, merge and go as they empty.
 //
-// Within a segment, a pair lies in its own bucket or, if that is full, in the next that is not: every
-// bucket from its own up to where it lies is full. Buckets are filled from the front.
+// Within a segment, a pair lies in its own bucket or, if that is full, in the next that is not:
+// every bucket from its own up to where it lies is full. Buckets are filled from the front.
 
 #include <array>
 #include <cstddef>

@@ -104,6 +104,13 @@ class Reactor {
   /// Receives into the shard's pool of provided buffers. No buffer belongs to an idle socket.
   void recv(int descriptor, Token token);
 
+  /// Whether recv() ends by itself after one cap. Before Linux 6.17 it goes on for as long as the socket
+  /// has bytes and the pool has buffers, so a busy socket is better read by recv_once().
+  bool ends_recv_at_cap() const;
+
+  /// One completion, from the pool's largest buffers.
+  void recv_once(int descriptor, Token token);
+
   /// One send of all the parts in order. The array may go at once; the bytes that it names may not.
   void send(int descriptor, std::span<const iovec> parts, Token token);
 

@@ -1,8 +1,8 @@
 #pragma once
-// A list of 32-bit words in eight bytes, for when there are millions of lists and most hold one word.
-// One word lies in the list itself, up to 1024 in one block that doubles, more in blocks of 1024
-// under a directory: so no step moves more than 4 KiB of words, however long the list is. The order
-// is lost by removing, which puts the last word in the gap.
+// A list of 32-bit words in eight bytes, for when there are millions of lists and most hold one
+// word. One word lies in the list itself, up to 1024 in one block that doubles, more in blocks of
+// 1024 under a directory: so no step moves more than 4 KiB of words, however long the list is. The
+// order is lost by removing, which puts the last word in the gap.
 
 #include <cstdint>
 #include <span>

@@ -22,14 +22,20 @@ constexpr int64_t second_ns = 1'000'000'000;
 constexpr size_t send_bytes_max = 512 * 1024;
 constexpr size_t send_parts_max = 16;
 
-// A send that has not moved for so long holds no publisher up any more.
+// A send that has not moved for so long holds up no publisher who has other subscribers to serve; and
+// after the longer time none at all, even where it is the only one to get the message: to hold such a
+// publisher harms nobody else, and an honest reader may pause.
 constexpr int64_t stuck_after_ns = 100'000'000;
+constexpr int64_t sole_stuck_after_ns = 1'000'000'000;
 
 // A publisher that is held reads this seldom: one receive cap each time, which is its floor.
 constexpr int64_t stall_ns = 10'000'000;
 
 // How long a closed client has to take what it is still owed, and then to hang up.
 constexpr int64_t linger_ns = 2 * second_ns;
+
+// A read of so much came from a socket that will have more at once.
+constexpr size_t busy_bytes = 4096;
 
 // What a paused connection keeps before its receive is cancelled, where the kernel would go on.
 constexpr size_t kept_bytes_max = 64 * 1024;
@@ -53,6 +59,13 @@ bool drops_output(CloseReason reason) {
       return false;
   }
   __builtin_unreachable();
+}
+
+// Whether the client is given time to read why, and to hang up by itself. One that closed first needs
+// none, and a server that goes has none.
+bool waits_for_end(CloseReason reason) {
+  return reason == CloseReason::refused || reason == CloseReason::stale_connection ||
+         reason == CloseReason::connections_exceeded;
 }
 
 }  // namespace
@@ -85,7 +98,18 @@ void Connection::arm_recv() {
   recv_queued_ = false;
   recv_armed_ = true;
   recv_cancelled_ = false;
-  shard_.reactor().recv(descriptor_, token(OpKind::recv));
+  core::Reactor& reactor = shard_.reactor();
+  if (busy_ && !reactor.ends_recv_at_cap()) {
+    reactor.recv_once(descriptor_, token(OpKind::recv));
+  } else {
+    reactor.recv(descriptor_, token(OpKind::recv));
+  }
+}
+
+void Connection::cancel_recv() {
+  if (!recv_armed_ || recv_cancelled_) return;
+  recv_cancelled_ = true;
+  shard_.reactor().cancel(token(OpKind::recv));
 }
 
 // Bytes came, or the receive ended: with an error, or because the kernel had other sockets to serve.
@@ -100,6 +124,8 @@ void Connection::on_recv(const core::Completion& done) {
   }
   if (done.result > 0) {
     active_ = true;
+    busy_ = done.bytes.size() >= busy_bytes;
+    if (busy_ && !shard_.reactor().ends_recv_at_cap()) cancel_recv();
     on_bytes(done.bytes);
   } else {
     switch (-done.result) {
@@ -208,10 +234,7 @@ void Connection::carry(std::string_view bytes, size_t needed_bytes) {
 void Connection::keep(std::string_view bytes) {
   carry(bytes, carry_.size() + bytes.size());
   needed_bytes_ = 0;
-  if (open() && carry_.size() > kept_bytes_max && recv_armed_ && !recv_cancelled_) {
-    recv_cancelled_ = true;
-    shard_.reactor().cancel(token(OpKind::recv));
-  }
+  if (open() && carry_.size() > kept_bytes_max) cancel_recv();
 }
 
 // ---- Pauses.
@@ -275,8 +298,9 @@ void Connection::on_send(const core::Completion& done) {
   if (state_ == State::closing) release_if_idle();
 }
 
-bool Connection::progresses() const {
-  return !send_in_flight_ || shard_.now_ns() - send_progress_ns_ < stuck_after_ns;
+bool Connection::progresses(bool sole) const {
+  return !send_in_flight_ || shard_.now_ns() - send_progress_ns_ <
+                                 (sole ? sole_stuck_after_ns : stuck_after_ns);
 }
 
 void Connection::send_line(std::string_view line) {
@@ -329,10 +353,12 @@ void Connection::on_timer() {
 void Connection::end_ping_interval(int64_t now_ns) {
   constexpr int64_t rtt_valid_ns = 3600 * second_ns;
   ping_due_ns_ = now_ns + shard_.options().ping_interval.count();
-  // Who talks is alive, and who is paused cannot talk. But the round trip is to be known.
+  // Who talks is alive, and who is paused cannot talk. But the round trip is to be known, so one who
+  // has not been asked for long is asked all the same.
   const bool heard = active_ || pauses_ != 0;
+  const bool rtt_wanted = rtt_ns_ == 0 || now_ns - ping_sent_ns_ >= rtt_valid_ns;
   active_ = false;
-  if (heard && rtt_ns_ != 0 && now_ns - ping_sent_ns_ < rtt_valid_ns) return;
+  if (heard && (pings_out_ > 0 || !rtt_wanted)) return;
   if (pings_out_ + 1 > shard_.options().ping_max) {
     if (pauses_ == 0) return refuse(protocol::Refusal::stale_connection);
     return;
@@ -377,11 +403,8 @@ void Connection::close(CloseReason reason, int error) {
   log_close(error);
 
   discards_ = discards_ || drops_output(reason);
-  lingers_ = !discards_ && reason != CloseReason::client_closed;
-  if (recv_armed_ && !lingers_ && !recv_cancelled_) {
-    recv_cancelled_ = true;
-    shard_.reactor().cancel(token(OpKind::recv));
-  }
+  lingers_ = !discards_ && waits_for_end(reason);
+  if (!lingers_) cancel_recv();
   if (send_in_flight_ && discards_) shard_.reactor().cancel(token(OpKind::send));
   if (!recv_armed_ && lingers_ && !recv_queued_) arm_recv();
   linger_until_ns_ = shard_.now_ns() + linger_ns;
@@ -394,7 +417,7 @@ void Connection::abandon() {
   close(CloseReason::server_shutdown);
   discards_ = true;
   lingers_ = false;
-  if (recv_armed_) shard_.reactor().cancel(token(OpKind::recv));
+  cancel_recv();
   if (send_in_flight_) shard_.reactor().cancel(token(OpKind::send));
   release_if_idle();
 }
@@ -409,11 +432,7 @@ void Connection::release_if_idle() {
     said_end_ = true;
     return;
   }
-  if (recv_armed_) {
-    if (!recv_cancelled_) shard_.reactor().cancel(token(OpKind::recv));
-    recv_cancelled_ = true;
-    return;
-  }
+  if (recv_armed_) return cancel_recv();
   outbox_.clear(shard_.pool());
   carry_.clear(shard_.pool());
   shard_.timers().clear(slot_);

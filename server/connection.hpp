@@ -97,8 +97,9 @@ class Connection {
   bool echo() const { return echo_; }
   bool no_responders() const { return no_responders_; }
   AccountId account() const { return global_account; }
-  /// Its sends have made progress lately; one that reads nothing holds nobody up.
-  bool progresses() const;
+  /// Its sends have made progress lately: it is slow, not stuck. One that is the sole receiver of a
+  /// message may take longer.
+  bool progresses(bool sole) const;
   RouteMemo& route_memo() {
     if (!route_memo_) route_memo_ = std::make_unique<RouteMemo>();
     return *route_memo_;
@@ -132,6 +133,7 @@ class Connection {
   void on_bytes(std::string_view bytes);
   void end(CloseReason reason, int error);
   void read_on();
+  void cancel_recv();
   std::string_view complete_carried(std::string_view bytes);
   size_t parse(std::string_view input);
   void keep(std::string_view bytes);
@@ -171,6 +173,7 @@ class Connection {
   bool stall_wanted_ : 1 = false;
   bool recv_armed_ : 1 = false;
   bool recv_cancelled_ : 1 = false;
+  bool busy_ : 1 = false;         // Its last read was a large one.
   bool recv_queued_ : 1 = false;  // Waits for a receive buffer.
   bool send_in_flight_ : 1 = false;
   bool flush_queued_ : 1 = false;

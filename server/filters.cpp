@@ -7,11 +7,9 @@
 
 namespace peal::server {
 
-EntryKey Filters::key_of(AccountId account, std::string_view filter,
-                         std::string_view queue) const {
+EntryKey Filters::key_of(AccountId account, std::string_view filter, std::string_view queue) const {
   // Few filters have one of these letters, and looking for a letter is much faster than for tokens.
-  const bool suspect =
-      filter.find('*') != filter.npos || (!filter.empty() && filter.back() == '>');
+  const bool suspect = filter.find('*') != filter.npos || (!filter.empty() && filter.back() == '>');
   const bool literal = !suspect || !protocol::has_wildcard(filter);
   return {account, filter, queue, literal, hash_of(account, filter)};
 }
@@ -63,8 +61,8 @@ void Filters::remove(uint32_t number, const EntryKey& key) {
   entries_--;
 }
 
-/// The plain entry goes to the front; a queue group behind the first, which need not be touched then
-/// but for its link.
+/// The plain entry goes to the front; a queue group behind the first, which need not be touched
+/// then but for its link.
 void Filters::chain(uint32_t number, const EntryKey& key) {
   Entry& added = entry(number);
   const uint32_t first = key.literal ? literal_chain(key.account, key.filter, key.hash)

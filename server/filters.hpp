@@ -1,7 +1,8 @@
 #pragma once
-// All filters that anybody wants of this shard, here or elsewhere, and who finds them: literal ones by
-// an index of whole subjects, which is the trie's path compressed to one edge; those with wildcards
-// through the trie. It knows text and chains of entries; members are none of its business.
+// All filters that anybody wants of this shard, here or elsewhere, and who finds them: literal ones
+// by an index of whole subjects, which is the trie's path compressed to one edge; those with
+// wildcards through the trie. It knows text and chains of entries; members are none of its
+// business.
 
 #include <cstdint>
 #include <string_view>

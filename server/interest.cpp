@@ -114,9 +114,8 @@ const Plan& Interest::match(AccountId account, std::string_view subject) {
   const Plan& plan = builder_.finish();
   if (!admitted) return plan;
 
-  const MatchCache::Scope scope =
-      cache_.scope_of(account, tokens_.size() > 0 ? tokens_.hash(0) : 0,
-                      tokens_.size() > 1 ? tokens_.hash(1) : 0);
+  const MatchCache::Scope scope = cache_.scope_of(account, tokens_.size() > 0 ? tokens_.hash(0) : 0,
+                                                  tokens_.size() > 1 ? tokens_.hash(1) : 0);
   return cache_.insert(hash, account, subject, scope, plan);
 }
 
@@ -175,7 +174,8 @@ size_t Interest::memory_bytes() const {
 
 void Interest::release_scratch() {
   if (tokens_.bytes() > scratch_bytes_max) tokens_.release();
-  if (chains_.capacity() * sizeof(uint32_t) > scratch_bytes_max) std::vector<uint32_t>().swap(chains_);
+  if (chains_.capacity() * sizeof(uint32_t) > scratch_bytes_max)
+    std::vector<uint32_t>().swap(chains_);
   filters_.trie().release_scratch(scratch_bytes_max);
 }
 
@@ -240,9 +240,12 @@ void Interest::plans_changed(const EntryKey& key) {
   }
   const MatchCache::Scope scope = cache_.scope_of(key.account, hashes[0], hashes[1]);
   switch (literal_tokens) {
-    case 0: return cache_.end_account(key.account);
-    case 1: return cache_.end_first(scope);
-    default: return cache_.end_second(scope);
+    case 0:
+      return cache_.end_account(key.account);
+    case 1:
+      return cache_.end_first(scope);
+    default:
+      return cache_.end_second(scope);
   }
 }
 

@@ -1,23 +1,22 @@
 #pragma once
-// Who wants what, as one shard knows it: its own subscriptions in full, and of every other shard that
-// "shard k wants this filter, with n members of queue group g". Subject in, plan out. It knows
+// Who wants what, as one shard knows it: its own subscriptions in full, and of every other shard
+// that "shard k wants this filter, with n members of queue group g". Subject in, plan out. It knows
 // subjects and numbers; it must never know a connection, a descriptor or a message.
 //
-// A literal filter is one entry in a hash index of whole subjects: the trie's path, compressed to one
-// edge. Filters with wildcards branch token by token in a trie. A match asks both, and remembers its
-// plan for as long as nothing that could change it has changed.
+// A literal filter is one entry in a hash index of whole subjects: the trie's path, compressed to
+// one edge. Filters with wildcards branch token by token in a trie. A match asks both, and
+// remembers its plan for as long as nothing that could change it has changed.
 //
 // What other shards must hear of is state, not a queue of messages: entries that changed form one
 // list, and each target shard has a place in it. A million changes of one filter are one entry to
 // send; an entry that nobody wants any more leaves when everyone has heard.
 //
-// Who subscribes chooses the text, so nothing here may be slow for any: hashes are seeded, no list is
-// searched from end to end, no table is moved at once, and closing a connection with a million
+// Who subscribes chooses the text, so nothing here may be slow for any: hashes are seeded, no list
+// is searched from end to end, no table is moved at once, and closing a connection with a million
 // subscriptions is a million small steps that the caller may take slice by slice.
 //
-// One thread, the shard's own. Pointers to subscriptions live until reclaim(). A plan lives until the
-// next match() or reclaim(), whatever is subscribed or unsubscribed meanwhile; a lasting one longer
-// (server/plan.hpp).
+// One thread, the shard's own. Pointers to subscriptions live until reclaim(). A plan lives until
+// the next match() or reclaim(), whatever is subscribed or unsubscribed meanwhile.
 
 #include <cstddef>
 #include <cstdint>
@@ -42,7 +41,8 @@ namespace peal::server {
 struct InterestChange {
   AccountId account;
   std::string_view filter;
-  std::string_view queue;  // Empty: plain subscriptions, of which only none (0) or some (1) is told.
+  std::string_view
+      queue;  // Empty: plain subscriptions, of which only none (0) or some (1) is told.
   uint32_t members;
   uint64_t epoch;
 };
@@ -57,8 +57,8 @@ class Interest {
   /// Puts a subscription in force. `owned` is the head of the owner's list of subscriptions
   /// (no_subscription when it has none) and is kept by the caller. Returns nullptr and changes
   /// nothing when the owner has this sid already. REQUIRES a valid filter.
-  Subscription* subscribe(AccountId account, uint32_t owner, uint32_t& owned,
-                          std::string_view sid, std::string_view filter, std::string_view queue);
+  Subscription* subscribe(AccountId account, uint32_t owner, uint32_t& owned, std::string_view sid,
+                          std::string_view filter, std::string_view queue);
 
   Subscription* find(uint32_t owner, std::string_view sid);
   Subscription* at(uint32_t id) { return &pool_.get<Subscription>(id); }
@@ -76,12 +76,13 @@ class Interest {
   /// Frees what was unsubscribed. No plan and no pointer to those may be held.
   void reclaim();
 
-  /// Who gets a message on this subject. Wildcard characters in it are text. A subject with an empty
-  /// token matches nothing.
+  /// Who gets a message on this subject. Wildcard characters in it are text. A subject with an
+  /// empty token matches nothing.
   const Plan& match(AccountId account, std::string_view subject);
 
-  /// Changes whenever any plan might: a plan that was taken at this epoch still holds.
-  uint64_t epoch() const { return epoch_ + cache_.evictions(); }
+  /// Changes whenever any plan might: what a plan said at this epoch still holds, and so do the
+  /// pointers in it to subscriptions.
+  uint64_t epoch() const { return epoch_; }
 
   // ---- What the other shards are told, and tell.
 
@@ -127,7 +128,7 @@ class Interest {
   MatchCache cache_;
   PlanBuilder builder_;
   SubjectTokens tokens_;
-  std::vector<uint32_t> chains_;  // Of the filters that match.
+  std::vector<uint32_t> chains_;             // Of the filters that match.
   uint32_t unsubscribed_ = no_subscription;  // Head of the list for reclaim().
   size_t subscriptions_ = 0;
   uint64_t epoch_ = 0;

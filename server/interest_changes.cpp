@@ -52,8 +52,8 @@ uint32_t InterestChanges::taken(ShardId target) {
 }
 
 /// Of two records of one entry with nobody between them, the later one is needless: whoever has
-/// still to pass it has also to pass the earlier one. The newest is kept, for somebody has passed all
-/// others.
+/// still to pass it has also to pass the earlier one. The newest is kept, for somebody has passed
+/// all others.
 void InterestChanges::drop_needless(uint32_t newest) {
   uint32_t newer = newest;
   for (uint32_t at = record(newer).older; at != none && record(at).older != none;) {

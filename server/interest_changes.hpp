@@ -1,7 +1,8 @@
 #pragma once
 // What other shards must hear of, in order: records of entries that changed, oldest first, and for
-// each target shard the place that it has come to. A record tells the entry's state when it is given,
-// not when it was made, so a million changes of one entry are one record for whoever has not heard.
+// each target shard the place that it has come to. A record tells the entry's state when it is
+// given, not when it was made, so a million changes of one entry are one record for whoever has not
+// heard.
 //
 //   oldest_                                             newest_
 //   [ foo e3 ]<->[ bar e7 ]<->[ foo e9 ]<->[ baz e12 ]
@@ -45,7 +46,8 @@ class InterestChanges {
   };
   bool next(ShardId target, Next& found) const;
 
-  /// The target was given what next() found. Returns the entry if no record of it is left, else none.
+  /// The target was given what next() found. Returns the entry if no record of it is left, else
+  /// none.
   uint32_t taken(ShardId target);
 
   size_t records() const { return records_; }

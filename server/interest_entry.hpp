@@ -1,7 +1,7 @@
 #pragma once
 // One filter, and one queue group on it or the plain subscriptions to it: who wants it here, and
-// which other shards do. Entries of one filter are chained, the plain one first. It knows numbers; it
-// must never know what they stand for.
+// which other shards do. Entries of one filter are chained, the plain one first. It knows numbers;
+// it must never know what they stand for.
 
 #include <cassert>
 #include <cstdint>
@@ -14,9 +14,9 @@
 
 namespace peal::server {
 
-/// "Shard k has so many members", in one word: there is one for each filter that another shard wants.
-/// Counts stop at four million members of one group on one shard; past that chances are no longer
-/// in proportion, and nothing else is wrong.
+/// "Shard k has so many members", in one word: there is one for each filter that another shard
+/// wants. Counts stop at four million members of one group on one shard; past that chances are no
+/// longer in proportion, and nothing else is wrong.
 struct Elsewhere {
   static constexpr uint32_t members_bits = 22;
   static constexpr uint32_t members_max = (1u << members_bits) - 1;
@@ -34,11 +34,11 @@ struct Elsewhere {
 struct Entry {
   static constexpr uint32_t none = core::BlockPool::none;
 
-  uint32_t next = none;         // Of the same filter.
-  uint32_t node = none;         // Where a filter with wildcards ends in the trie; none for a literal.
-  uint32_t change = none;       // The last record of it in the list of changes.
-  core::WordList members;       // Subscriptions of this shard, by id.
-  core::WordList elsewhere;     // Words as above.
+  uint32_t next = none;      // Of the same filter.
+  uint32_t node = none;      // Where a filter with wildcards ends in the trie; none for a literal.
+  uint32_t change = none;    // The last record of it in the list of changes.
+  core::WordList members;    // Subscriptions of this shard, by id.
+  core::WordList elsewhere;  // Words as above.
   uint32_t text_bytes = 0;
   AccountId account = global_account;
   bool in_queue_group = false;

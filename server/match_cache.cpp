@@ -7,8 +7,8 @@
 
 namespace peal::server {
 
-/// A plan and all that it points to, in one piece: the subject's text first, for it is compared, then
-/// the plan's parts.
+/// A plan and all that it points to, in one piece: the subject's text first, for it is compared,
+/// then the plan's parts.
 struct MatchCache::Block {
   uint64_t stamp;
   Scope scope;
@@ -88,9 +88,7 @@ void MatchCache::forget_ended() {
   }
 }
 
-size_t MatchCache::bytes() const {
-  return sizeof(*this) + sets * sizeof(Set) + block_bytes_;
-}
+size_t MatchCache::bytes() const { return sizeof(*this) + sets * sizeof(Set) + block_bytes_; }
 
 size_t MatchCache::way_of(const Set& set, uint64_t hash, AccountId account,
                           std::string_view subject) const {
@@ -134,7 +132,6 @@ static std::span<Element> copied(std::span<Element> from, char*& at) {
 /// In falling order of alignment, so that nothing need be padded but the subject before it.
 static Plan copied(const Plan& from, char* at) {
   Plan plan;
-  plan.lasting = true;
   plan.plain = copied(from.plain, at);
   QueuePlan* const queues = reinterpret_cast<QueuePlan*>(at);
   plan.queues = copied(from.queues, at);
@@ -177,10 +174,7 @@ const Plan& MatchCache::insert(uint64_t hash, AccountId account, std::string_vie
 /// Memory for a plan in this place: that of the plan that was there, if it fits and is no waste.
 MatchCache::Block* MatchCache::block_for(Set& set, size_t way, size_t bytes) {
   if (Block* const before = set.blocks[way]; before != nullptr) {
-    if (bytes <= before->room_bytes && before->room_bytes <= bytes * 2) {
-      evictions_++;
-      return before;
-    }
+    if (bytes <= before->room_bytes && before->room_bytes <= bytes * 2) return before;
     evict(set, way);
   }
   const size_t room = (bytes + 63) & ~size_t{63};
@@ -199,7 +193,6 @@ MatchCache::Block* MatchCache::block_for(Set& set, size_t way, size_t bytes) {
 void MatchCache::evict(Set& set, size_t way) {
   Block* const block = set.blocks[way];
   set.blocks[way] = nullptr;
-  evictions_++;
   free(block);
 }
 

@@ -10,8 +10,8 @@
 //   a.b.* or a.b.c.>          subjects that begin with the tokens a and b
 //   a.* or a.>                subjects that begin with a
 //   * or > as first token     all of the account
-// For the last three there are counters, chosen by hash. A plan notes the sum of its three: counters
-// only grow, so an equal sum means that none has moved.
+// For the last three there are counters, chosen by hash. A plan notes the sum of its three:
+// counters only grow, so an equal sum means that none has moved.
 
 #include <array>
 #include <cstddef>
@@ -68,9 +68,6 @@ class MatchCache {
 
   void forget_ended();
 
-  /// Plans that lost their place before their time: whoever keeps a pointer to one must look.
-  uint64_t evictions() const { return evictions_; }
-
   const CacheStats& stats() const { return stats_; }
   size_t bytes() const;
 
@@ -106,7 +103,6 @@ class MatchCache {
   Block* ended_ = nullptr;  // To be freed: a plan may be in use that is ended meanwhile.
   size_t sweep_ = 0;        // Where eviction for want of bytes goes on.
   size_t block_bytes_ = 0;
-  uint64_t evictions_ = 0;
   CacheStats stats_{};
 };
 

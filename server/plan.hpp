@@ -30,10 +30,6 @@ struct Plan {
   std::span<const ShardId> shards;    // Shards with a plain subscription, each once, in order.
   std::span<const QueuePlan> queues;  // One per group name, joined over all filters that match.
 
-  /// Whether the plan stays where it is for as long as Interest::epoch() does, so that a caller may
-  /// keep a pointer to it. Otherwise the next match() writes over it.
-  bool lasting = false;
-
   bool empty() const { return plain.empty() && shards.empty() && queues.empty(); }
 };
 

@@ -38,7 +38,8 @@ void PlanBuilder::begin() {
 void PlanBuilder::add_chain(uint32_t number) {
   for (; number != Entry::none; number = entry(number).next) {
     const Entry& added = entry(number);
-    if (added.members.empty() && added.elsewhere.empty()) continue;  // Only its end is yet to be told.
+    if (added.members.empty() && added.elsewhere.empty())
+      continue;  // Only its end is yet to be told.
     if (added.in_queue_group) {
       group_entries_.push_back({hasher_(added.queue()), number});
       continue;
@@ -83,7 +84,8 @@ void PlanBuilder::add_members(const Entry& from) {
 void PlanBuilder::list_shards() {
   for (size_t at = 0; at < shards_wanted_.size(); at++) {
     for (uint64_t& bits = shards_wanted_[at]; bits != 0; bits &= bits - 1) {
-      shards_.push_back(static_cast<ShardId>(at * 64 + static_cast<size_t>(std::countr_zero(bits))));
+      shards_.push_back(
+          static_cast<ShardId>(at * 64 + static_cast<size_t>(std::countr_zero(bits))));
     }
   }
   any_shard_ = false;
@@ -142,7 +144,9 @@ size_t PlanBuilder::bytes() const {
 }
 
 void PlanBuilder::release() {
-  const auto empty = [](auto&... kept) { (std::remove_reference_t<decltype(kept)>().swap(kept), ...); };
+  const auto empty = [](auto&... kept) {
+    (std::remove_reference_t<decltype(kept)>().swap(kept), ...);
+  };
   empty(members_, group_entries_, elsewhere_, names_, groups_, queues_);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// From entries that match to a plan: collects members, names each shard once, and joins queue groups
-// of one name over all filters. What it builds in is kept from plan to plan, within a bound.
+// From entries that match to a plan: collects members, names each shard once, and joins queue
+// groups of one name over all filters. What it builds in is kept from plan to plan, within a bound.
 
 #include <cstdint>
 #include <string>
@@ -52,7 +52,7 @@ class PlanBuilder {
   const core::Hasher& hasher_;
 
   Plan plan_;
-  std::vector<Subscription*> members_;  // The plain ones, then group by group.
+  std::vector<Subscription*> members_;   // The plain ones, then group by group.
   std::vector<uint64_t> shards_wanted_;  // One bit for each shard.
   bool any_shard_ = false;
   std::vector<ShardId> shards_;

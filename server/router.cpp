@@ -105,8 +105,9 @@ bool Router::publish(Connection& publisher, const protocol::Command& command) {
 
   unsigned delivered = 0;
   bool slow = false;
+  const bool sole = targeted_.empty() && plan.plain.size() + picks_.size() == 1;
   const auto give = [&](Subscription& subscription) {
-    slow |= deliver(subscription, message) == Delivery::slow;
+    slow |= deliver(subscription, message, sole) == Delivery::slow;
     delivered++;
   };
   for (Subscription* subscription : plan.plain) {
@@ -272,10 +273,10 @@ bool Router::may_deliver(const Subscription& subscription, const Connection* pub
   return receiver.open() && (&receiver != publisher || receiver.echo());
 }
 
-Router::Delivery Router::deliver(Subscription& subscription, const Message& message) {
+Router::Delivery Router::deliver(Subscription& subscription, const Message& message, bool sole) {
   Connection& receiver = shard_.owner(subscription);
   if (subscription.delivered != std::numeric_limits<uint32_t>::max()) subscription.delivered++;
-  const Delivery delivery = append(receiver, subscription, message);
+  const Delivery delivery = append(receiver, subscription, message, sole);
   if (subscription.delivered_max != 0 && subscription.delivered >= subscription.delivered_max) {
     receiver.end_subscription(subscription);
   }
@@ -283,7 +284,7 @@ Router::Delivery Router::deliver(Subscription& subscription, const Message& mess
 }
 
 Router::Delivery Router::append(Connection& receiver, const Subscription& subscription,
-                                const Message& message) {
+                                const Message& message, bool sole) {
   const char* bytes = message.begin;
   size_t size = message.size;
   uint32_t header_bytes = message.text.header_bytes;
@@ -326,7 +327,7 @@ Router::Delivery Router::append(Connection& receiver, const Subscription& subscr
     receiver.close(CloseReason::slow_consumer_pending);
     return Delivery::done;
   }
-  return receiver.progresses() ? Delivery::slow : Delivery::done;
+  return receiver.progresses(sole) ? Delivery::slow : Delivery::done;
 }
 
 // ---- From another shard.
@@ -368,8 +369,9 @@ void Router::on_record(ShardId from, std::string_view record) {
 
   unsigned delivered = 0;
   bool slow = false;
+  const bool sole = (head.flags & message_sole) != 0 && plan->plain.size() + plan->queues.size() == 1;
   const auto give = [&](Subscription& subscription) {
-    slow |= deliver(subscription, message) == Delivery::slow;
+    slow |= deliver(subscription, message, sole) == Delivery::slow;
     delivered++;
   };
   if ((head.flags & message_plain) != 0) {

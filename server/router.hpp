@@ -66,8 +66,9 @@ class Router {
   };
 
   bool may_deliver(const Subscription& subscription, const Connection* publisher) const;
-  Delivery deliver(Subscription& subscription, const Message& message);
-  Delivery append(Connection& receiver, const Subscription& subscription, const Message& message);
+  Delivery deliver(Subscription& subscription, const Message& message, bool sole);
+  Delivery append(Connection& receiver, const Subscription& subscription, const Message& message,
+                  bool sole);
   Subscription* pick_here(const QueuePlan& group, const Connection* publisher);
   ShardId pick_elsewhere(const QueuePlan& group);
   void pick_members(const Plan& plan, const Connection* publisher);

@@ -56,6 +56,7 @@ bool Shard::tick() {
   mesh_.set_asleep(id(), false);
   stats_.turns++;
 
+  complete_sends(completions);
   link_.drain(*this);
   complete(completions);
   timers_.advance(now_ns(), [this](uint32_t slot) {
@@ -75,6 +76,16 @@ bool Shard::tick() {
   return true;
 }
 
+// Sends come before anything is delivered: they give memory back, and show who makes progress.
+void Shard::complete_sends(std::span<const core::Completion> completions) {
+  for (const core::Completion& done : completions) {
+    if (done.token.kind != OpKind::send) continue;
+    if (Connection* connection = find(done.token.slot, done.token.generation)) {
+      connection->on_send(done);
+    }
+  }
+}
+
 void Shard::complete(std::span<const core::Completion> completions) {
   for (const core::Completion& done : completions) {
     switch (done.token.kind) {
@@ -83,14 +94,10 @@ void Shard::complete(std::span<const core::Completion> completions) {
           connection->on_recv(done);
         }
         break;
-      case OpKind::send:
-        if (Connection* connection = find(done.token.slot, done.token.generation)) {
-          connection->on_send(done);
-        }
-        break;
       case OpKind::accept:
         listener_->on_accept(done);
         break;
+      case OpKind::send:
       case OpKind::wake:
       case OpKind::notify:
       case OpKind::discard:

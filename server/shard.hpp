@@ -4,7 +4,7 @@
 // message goes is router's to know.
 //
 // A turn, in order, each step feeding only those after it:
-//   wait, other shards' records, completions, timers, those who waited (fences, room, stalls, buffers),
+//   wait, sends done, other shards' records, other completions, timers, those who waited (fences, room, stalls, buffers),
 //   the closed, interest and records to other shards, sends.
 
 #include <cstdint>
@@ -104,6 +104,7 @@ class Shard {
     return {connection.slot(), connection.generation()};
   }
 
+  void complete_sends(std::span<const core::Completion> completions);
   void complete(std::span<const core::Completion> completions);
   void resume_waiting();
   void resume_parked();

@@ -59,8 +59,8 @@ void SubjectTrie::collect(AccountId account, SubjectTokens& subject,
 }
 
 /// Goes down from one node, level by level and a few nodes abreast. A walk waits for memory and
-/// little else (perf/interest_bench.cpp), and this makes it wait once where it would twice or thrice.
-/// Nodes for which there is no room on the front are left to another walk.
+/// little else (perf/interest_bench.cpp), and this makes it wait once where it would twice or
+/// thrice. Nodes for which there is no room on the front are left to another walk.
 void SubjectTrie::walk(Step from, SubjectTokens& subject, std::vector<uint32_t>& chains) {
   struct Lookup {
     uint32_t parent, edge, candidate;

@@ -1,6 +1,6 @@
 #pragma once
-// The filters with wildcards, token by token. A node is a path of tokens from the root of its account.
-// It knows where chains of entries hang; it must never know what an entry is.
+// The filters with wildcards, token by token. A node is a path of tokens from the root of its
+// account. It knows where chains of entries hang; it must never know what an entry is.
 //
 // A node does not hold its children: there is one index of all edges of the shard, from parent and
 // token to child. The star child has a place of its own, for a walk always asks for it. A wildcard

@@ -1,6 +1,6 @@
 #pragma once
-// One subscription of a connection of this shard. It knows its sid and its place; what subject it is
-// on its entry knows, and what its owner is only the caller.
+// One subscription of a connection of this shard. It knows its sid and its place; what subject it
+// is on its entry knows, and what its owner is only the caller.
 
 #include <cstddef>
 #include <cstdint>
@@ -11,8 +11,8 @@ namespace peal::server {
 
 inline constexpr uint32_t no_subscription = UINT32_MAX;
 
-/// Small, because there may be millions. It belongs to the shard's Interest, which alone makes it and
-/// frees it; it stays where it is until Interest::reclaim() after its unsubscribe().
+/// Small, because there may be millions. It belongs to the shard's Interest, which alone makes it
+/// and frees it; it stays where it is until Interest::reclaim() after its unsubscribe().
 class Subscription {
  public:
   uint32_t id;                 // Its own place, for links.

@@ -1,0 +1,7 @@
+"""Wire cases that need code: counting, timing, looking into INFO, or more bytes than a script holds.
+
+Each is a plain function of a Scene, with its title and options in front of it.
+"""
+
+from scenarios import info, leaving, many, noise, ping, unread  # noqa: F401
+from scenarios.scene import Scene, all_scenarios  # noqa: F401

@@ -1,0 +1,112 @@
+"""How connections come and go, and how the server itself does."""
+
+import threading
+import time
+
+from scenarios.scene import check, scenario, wait_for
+from wire import PATIENCE_S, Connection, Failure
+
+
+@scenario("leaving: what was sent before the end is acted upon")
+def leaving_after_publish(scene):
+    subject, count = scene.subject, 200
+    subscriber = scene.connect()
+    subscriber.send(b"SUB %s 1\r\n" % subject)
+    subscriber.fence()
+    for _ in range(count):
+        publisher = Connection.with_info(scene.server.port)
+        publisher.send(b'CONNECT {"verbose":false}\r\nPUB %s 1\r\nx\r\n' % subject)
+        publisher.close()
+    subscriber.expect(b"MSG %s 1 1\r\nx\r\n" % subject * count)
+
+
+@scenario("leaving: who ends his side is let go")
+def leaving_half(scene):
+    connection = scene.connect()
+    connection.send(b"SUB %s 1\r\n" % scene.subject)
+    connection.fence()
+    connection.shut()
+    connection.expect_eof()
+
+
+@scenario("leaving: connections that come and go disturb nobody")
+def leaving_in_masses(scene):
+    bystander = scene.connect()
+    for at in range(300):
+        connection = Connection(scene.server.port)
+        if at % 3 == 1:
+            connection.send(b"CONNECT {}\r\nSUB a 1\r\nPING\r\n")
+        if at % 2:
+            connection.reset()
+        else:
+            connection.close()
+        if at % 10 == 0:
+            bystander.fence()
+    bystander.fence()
+
+
+@scenario("leaving: it makes room under max_connections", alone=True, config="max_connections: 2")
+def leaving_makes_room(scene):
+    first, second = scene.connect(), scene.connect()
+    third = Connection.with_info(scene.server.port)
+    third.expect(b"-ERR 'maximum connections exceeded'\r\n")
+    third.expect_eof()
+    second.shut()
+    second.expect_eof()
+
+    def there_is_room():
+        connection = Connection.with_info(scene.server.port)
+        connection.send(b'CONNECT {"verbose":false}\r\nPING\r\n')
+        return connection.read_line() == b"PONG\r\n"
+    wait_for(there_is_room, "room for another connection")
+    first.fence()
+
+
+@scenario("shutdown: the lame duck takes no new connections", alone=True, slow=True,
+          config='lame_duck_duration: "30s"\nlame_duck_grace_period: "2s"')
+def lame_duck_is_closed(scene):
+    connection = scene.connect(protocol=1)
+    connection.read_info()
+    scene.server.signal("USR2")
+    check(connection.read_info().get("ldm") is True, "INFO does not say ldm")
+
+    def nobody_answers():
+        try:
+            other = Connection(scene.server.port)
+        except Failure:
+            return True
+        return not other.receive(time.monotonic() + 0.2) and other.ended
+    wait_for(nobody_answers, "the end of new connections")
+    connection.fence()
+    subject = scene.subject
+    connection.send(b"SUB %s 1\r\nPUB %s 1\r\nx\r\n" % (subject, subject))
+    connection.expect(b"MSG %s 1 1\r\nx\r\n" % subject)
+    connection.expect_eof(30)
+    scene.server.expect_exit(0)
+
+
+@scenario("shutdown: SIGTERM under load ends with status 0", alone=True)
+def shutdown_under_load(scene):
+    subject = scene.subject
+    subscriber, publisher = scene.connect(), scene.connect()
+    subscriber.send(b"SUB %s 1\r\n" % subject)
+    subscriber.fence()
+    ending = threading.Event()
+
+    def publish():
+        while not ending.is_set():
+            publisher.send(b"PUB %s 5\r\nhello\r\n" % subject * 500)
+            if publisher.socket.fileno() < 0:
+                return
+    thread = threading.Thread(target=publish, daemon=True)
+    thread.start()
+    subscriber.read_bytes(100_000)
+    scene.server.signal("TERM")
+    try:
+        while subscriber.receive(time.monotonic() + PATIENCE_S):
+            subscriber.seen = b""
+        check(subscriber.ended, "the subscriber was not closed")
+        scene.server.expect_exit(0)
+    finally:
+        ending.set()
+        thread.join(PATIENCE_S)

@@ -1,0 +1,148 @@
+"""Many of something: commands, subscriptions, subjects, groups, subscribers."""
+
+from scenarios.scene import check, scenario
+
+
+@scenario("many: ten thousand commands in one write, answered in order")
+def many_commands(scene):
+    subject = scene.subject
+    connection = scene.connect()
+    sent, expected = [b"SUB %s 1\r\n" % subject], []
+    for number in range(10_000):
+        payload = b"%d" % number
+        if number % 10 == 9:
+            sent.append(b"PING\r\n")
+            expected.append(b"PONG\r\n")
+        else:
+            sent.append(b"PUB %s %d\r\n%s\r\n" % (subject, len(payload), payload))
+            expected.append(b"MSG %s 1 %d\r\n%s\r\n" % (subject, len(payload), payload))
+    connection.send(b"".join(sent))
+    connection.expect(b"".join(expected))
+    connection.fence()
+
+
+@scenario("many: ten thousand subscriptions of one connection on one subject")
+def many_subscriptions_one_subject(scene):
+    subject, count = scene.subject, 10_000
+    connection = scene.connect()
+    connection.send(b"".join(b"SUB %s %d\r\n" % (subject, sid) for sid in range(count)))
+    connection.fence()
+    scene.connect().send(b"PUB %s 1\r\nx\r\n" % subject)
+    sids = set()
+    for _ in range(count):
+        sids.add(connection.expect_line(rb"MSG \S+ (\d+) 1").group(1))
+        connection.expect(b"x\r\n")
+    check(len(sids) == count, f"{len(sids)} of {count} subscriptions got the message")
+    connection.fence()
+
+
+@scenario("many: every way to write stars for twelve tokens")
+def many_wildcards(scene):
+    tokens = 12
+    connection = scene.connect()
+    subs = []
+    for mask in range(1 << tokens):
+        filter_tokens = [b"*" if mask >> at & 1 else b"t" for at in range(tokens)]
+        subs.append(b"SUB %s.%s %d\r\n" % (scene.subject, b".".join(filter_tokens), mask))
+    connection.send(b"".join(subs))
+    connection.fence()
+    subject = scene.subject + b".t" * tokens
+    connection.send(b"PUB %s 1\r\nx\r\nPING\r\n" % subject)
+    seen = set()
+    for _ in range(1 << tokens):
+        seen.add(connection.expect_line(rb"MSG \S+ (\d+) 1").group(1))
+        connection.expect(b"x\r\n")
+    check(len(seen) == 1 << tokens, f"{len(seen)} of {1 << tokens} filters matched")
+    connection.expect(b"PONG\r\n")
+
+
+@scenario("many: ten thousand queue groups on one subject")
+def many_groups(scene):
+    subject, count = scene.subject, 10_000
+    connection = scene.connect()
+    connection.send(b"".join(b"SUB %s g%d %d\r\n" % (subject, at, at) for at in range(count)))
+    connection.fence()
+    scene.connect().send(b"PUB %s 1\r\nx\r\n" % subject)
+    sids = set()
+    for _ in range(count):
+        sids.add(connection.expect_line(rb"MSG \S+ (\d+) 1").group(1))
+        connection.expect(b"x\r\n")
+    check(len(sids) == count, f"{len(sids)} of {count} groups got the message")
+    connection.fence()
+
+
+@scenario("many: twenty thousand subjects, each used once")
+def many_subjects(scene):
+    subject, count = scene.subject, 20_000
+    connection = scene.connect()
+    connection.send(b"SUB %s.*.x 1\r\n" % subject)
+    connection.fence()
+    publisher = scene.connect()
+    publisher.send(b"".join(b"PUB %s.%d.x 1\r\na\r\n" % (subject, at) for at in range(count)))
+    connection.expect(b"".join(b"MSG %s.%d.x 1 1\r\na\r\n" % (subject, at)
+                               for at in range(count)))
+    connection.fence()
+
+
+@scenario("many: SUB and UNSUB of one sid in turn, with a message in each state")
+def many_unsubs(scene):
+    subject, count = scene.subject, 5000
+    connection = scene.connect()
+    round_trip = (b"SUB %s 1\r\nPUB %s 1\r\na\r\nUNSUB 1\r\nPUB %s 1\r\nb\r\n" %
+                  (subject, subject, subject))
+    connection.send(round_trip * count)
+    connection.expect(b"MSG %s 1 1\r\na\r\n" % subject * count)
+    connection.fence()
+
+
+@scenario("many: a hundred thousand subscriptions and a reset leave others in peace")
+def many_subscriptions_reset(scene):
+    subject = scene.subject
+    bystander = scene.connect()
+    heavy = scene.connect()
+    heavy.send(b"".join(b"SUB %s.%d.a 1%d\r\n" % (subject, at, at) for at in range(100_000)))
+    heavy.fence()
+    heavy.reset()
+    for _ in range(20):
+        bystander.fence()
+    bystander.send(b"SUB %s.5.a 1\r\nPUB %s.5.a 1\r\nx\r\n" % (subject, subject))
+    bystander.expect(b"MSG %s.5.a 1 1\r\nx\r\n" % subject)
+
+
+@scenario("many: fifty subscribers, a thousand messages each")
+def many_subscribers(scene):
+    subject, count = scene.subject, 1000
+    subscribers = [scene.connect() for _ in range(50)]
+    for subscriber in subscribers:
+        subscriber.send(b"SUB %s.* 7\r\n" % subject)
+        subscriber.fence()
+    payloads = [b"%07d" % at for at in range(count)]
+    scene.connect().send(b"".join(b"PUB %s.a 7\r\n%s\r\n" % (subject, p) for p in payloads))
+    expected = b"".join(b"MSG %s.a 7 7\r\n%s\r\n" % (subject, p) for p in payloads)
+    for subscriber in subscribers:
+        subscriber.expect(expected)
+    for subscriber in subscribers:
+        subscriber.fence()
+
+
+@scenario("many: two members of a group share fairly")
+def many_to_a_group(scene):
+    subject, count = scene.subject, 2000
+    members = [scene.connect(), scene.connect()]
+    for member in members:
+        member.send(b"SUB %s g 1\r\n" % subject)
+        member.fence()
+    publisher = scene.connect()
+    publisher.send(b"PUB %s 1\r\nx\r\n" % subject * count)
+    publisher.fence()
+    shares = []
+    for member in members:
+        member.send(b"PING\r\n")
+        line = b"MSG %s 1 1\r\n" % subject
+        share = 0
+        while (seen := member.read_line()) != b"PONG\r\n":
+            share += seen == line
+        shares.append(share)
+    check(sum(shares) == count, f"{shares} is not {count} in all")
+    # Six standard deviations of a fair coin thrown 2000 times are 134.
+    check(min(shares) > count // 2 - 134, f"shares of {shares} are not fair")
