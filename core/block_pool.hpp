@@ -20,6 +20,9 @@ class BlockPool {
   enum class Layout { packed, apart };
 #if defined(__SANITIZE_ADDRESS__)
   static constexpr Layout default_layout = Layout::apart;
+#elif defined(__has_feature)
+  static constexpr Layout default_layout =
+      __has_feature(address_sanitizer) ? Layout::apart : Layout::packed;
 #else
   static constexpr Layout default_layout = Layout::packed;
 #endif

@@ -60,6 +60,17 @@ class Mailbox {
     return need <= room(tail_seen_);
   }
 
+  /// Room for a record, to be written at once; nullptr when there is none, as far as is known without
+  /// a look at the consumer's line.
+  char* try_append(size_t record_bytes) {
+    const size_t need = framed(record_bytes);
+    const size_t at = written_ & (capacity_ - 1);
+    if (at + need > capacity_ || written_ + need - tail_seen_ > capacity_) return nullptr;
+    write_header(at, static_cast<uint32_t>(record_bytes));
+    written_ += need;
+    return bytes_ + at + header_bytes;
+  }
+
   /// Room for a record, to be written at once; REQUIRES has_room(record_bytes).
   char* append(size_t record_bytes) {
     const size_t need = framed(record_bytes);

@@ -48,6 +48,9 @@ class Parser {
 
   Step next(std::string_view input, Command& out);
 
+  /// The caller took a command by itself, because it was the same as one before.
+  void skipped() { scanned_bytes_ = 0; }
+
   /// HPUB is refused until headers have been negotiated.
   void allow_headers(bool allowed) { headers_allowed_ = allowed; }
   /// More than a size can say is no limit, and means none.

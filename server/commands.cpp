@@ -57,10 +57,7 @@ void Connection::acknowledge() {
 
 // Comes before the message is delivered to anyone, so that +OK stands before our own copy of it.
 void Connection::on_published(const protocol::Command& command) {
-  in_messages_++;
-  in_bytes_ += command.message.size();
-  shard_.stats().in_messages++;
-  shard_.stats().in_bytes += command.message.size();
+  count_in(command.message.size());
   if (pedantic_ && !protocol::is_valid_literal(command.subject)) {
     refuse(protocol::Refusal::invalid_publish_subject);
   }

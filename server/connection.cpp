@@ -209,6 +209,15 @@ size_t Connection::parse(std::string_view input) {
   needed_bytes_ = 0;
   protocol::Command command;
   while (consumed < input.size()) {
+    if (route_memo_ && route_memo_->repeats_line(input.substr(consumed))) {
+      const size_t line_bytes = route_memo_->line_bytes();
+      const size_t message_bytes = route_memo_->line_message_bytes();
+      if (!shard_.router().publish_again(*this, input.data() + consumed + line_bytes)) break;
+      parser_.skipped();
+      consumed += line_bytes + message_bytes + protocol::line_end_bytes;
+      if (pauses_ != 0 || !open()) break;
+      continue;
+    }
     const protocol::Step step = parser_.next(input.substr(consumed), command);
     if (step.kind == protocol::StepKind::need_more) {
       needed_bytes_ = step.needed_bytes;
@@ -219,6 +228,10 @@ size_t Connection::parse(std::string_view input) {
       break;
     }
     if (apply(command) == Verdict::parked) break;
+    if (command.kind == protocol::CommandKind::pub && command.reply.empty()) {
+      const size_t line_bytes = static_cast<size_t>(command.message.data() - input.data()) - consumed;
+      route_memo_->remember_line(input.substr(consumed, line_bytes), command.message.size());
+    }
     consumed += step.consumed_bytes;
     if (pauses_ != 0 || !open()) break;
   }
@@ -257,8 +270,7 @@ void Connection::stall() {
 
 // ---- Bytes out.
 
-void Connection::flush_later() {
-  if (flush_queued_) return;
+void Connection::enqueue_flush() {
   flush_queued_ = true;
   shard_.flush_later(*this);
 }

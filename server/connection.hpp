@@ -107,11 +107,27 @@ class Connection {
   const core::BlockRef& carried_block() const { return carry_.block(); }
   /// What of the shard's memory it keeps from others.
   size_t held_bytes() const { return outbox_.pending_bytes() + carry_.size(); }
+  /// It wants no answer to a publish, whatever its subject.
+  bool terse() const { return !verbose_ && !pedantic_; }
+  void count_in(size_t bytes) {
+    in_messages_++;
+    in_bytes_ += bytes;
+  }
   void count_out(size_t bytes) {
     out_messages_++;
     out_bytes_ += bytes;
   }
-  void flush_later();
+  void flush_later() {
+    if (!flush_queued_) enqueue_flush();
+  }
+
+  /// Adds what it has counted to its shard's counters, when it goes.
+  void add_to(ShardStats& stats) const {
+    stats.in_messages += in_messages_;
+    stats.in_bytes += in_bytes_;
+    stats.out_messages += out_messages_;
+    stats.out_bytes += out_bytes_;
+  }
 
   uint32_t slot() const { return slot_; }
   uint32_t generation() const { return generation_; }
@@ -150,6 +166,7 @@ class Connection {
   void acknowledge();
 
   // Bytes out, and the end.
+  void enqueue_flush();
   void send_line(std::string_view line);
   void send_ping();
   void check_later(int64_t due_ns);

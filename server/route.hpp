@@ -1,8 +1,9 @@
 #pragma once
 // The last route a stream of messages took: who, here and elsewhere, gets what is published on one
 // subject, as long as no interest has changed. Most publishers stay with a subject for a while, and
-// then a message finds its way by one comparison of bytes. It holds pointers into the interest index,
-// good for the epoch that it names.
+// many with a size, and then a message finds its way by one comparison of bytes, and is delivered by
+// two copies: of the head that the message before it had, and of what it says. It holds pointers into
+// the interest index, good for the epoch that it names.
 
 #include <algorithm>
 #include <array>
@@ -11,6 +12,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "protocol/writer.hpp"
 #include "server/interest.hpp"
 
 namespace peal::server {
@@ -34,10 +36,47 @@ class RouteMemo {
   /// there is none.
   uint64_t version() const { return epoch_ == no_epoch ? 0 : version_; }
 
+  // ---- The control line by which the publisher named it.
+
+  /// The line `PUB subject size` was read, without a reply: the same bytes mean the same again.
+  void remember_line(std::string_view line, size_t message_bytes) {
+    if (epoch_ == no_epoch || line.size() > line_.size() || line.size() < 8) return;
+    std::memcpy(line_.data(), line.data(), line.size());
+    line_bytes_ = line.size();
+    line_message_bytes_ = message_bytes;
+  }
+  void forget_line() { line_bytes_ = 0; }
+  size_t line_bytes() const { return line_bytes_; }
+  size_t line_message_bytes() const { return line_message_bytes_; }
+
+  /// Whether `input` begins with that line, and has all of its message and the CR LF behind it.
+  bool repeats_line(std::string_view input) const {
+    const size_t bytes = line_bytes_;
+    if (bytes == 0 || input.size() < bytes + line_message_bytes_ + 2) return false;
+    const char* const from = input.data();
+    const char* const line = line_.data();
+    // Most lines have 16 to 24 bytes: three words, the last of which may overlap.
+    uint64_t differ = word(from) ^ word(line);
+    differ |= word(from + bytes - 8) ^ word(line + bytes - 8);
+    if (bytes > 16) differ |= word(from + 8) ^ word(line + 8);
+    return differ == 0 && (bytes <= 24 || std::memcmp(from + 16, line + 16, bytes - 24) == 0) &&
+           from[bytes + line_message_bytes_] == '\r' && from[bytes + line_message_bytes_ + 1] == '\n';
+  }
+
+  // ---- The head of the MSG to the only subscription.
+
+  /// For a message of this size, without reply and headers. Empty when it is too long to be kept.
+  std::string_view head(size_t message_bytes) {
+    if (message_bytes != head_message_bytes_) [[unlikely]] make_head(message_bytes);
+    return {head_.data(), head_bytes_};
+  }
+
   /// Keeps it if it is simple enough.
   void remember(uint64_t epoch, uint64_t version, AccountId account, std::string_view subject,
                 const Plan& plan) {
     epoch_ = no_epoch;
+    forget_line();
+    head_message_bytes_ = no_size;
     version_ = version;
     account_ = account;
     if (subject.size() > subject_.size() || plan.plain.size() > here_.size() ||
@@ -46,7 +85,7 @@ class RouteMemo {
     }
     epoch_ = epoch;
     subject_bytes_ = subject.size();
-    std::memcpy(subject_.data(), subject.data(), subject.size());
+    std::memmove(subject_.data(), subject.data(), subject.size());  // It may be our own.
     std::copy(plan.plain.begin(), plan.plain.end(), here_.begin());
     std::copy(plan.shards.begin(), plan.shards.end(), elsewhere_.begin());
     plan_.plain = {here_.data(), plan.plain.size()};
@@ -55,8 +94,29 @@ class RouteMemo {
 
  private:
   static constexpr uint64_t no_epoch = UINT64_MAX;
+  static constexpr size_t no_size = SIZE_MAX;
+
+  void make_head(size_t message_bytes) {
+    const std::string_view sid = plan_.plain.front()->sid();
+    head_message_bytes_ = message_bytes;
+    head_bytes_ = 0;
+    if (protocol::msg_head_bytes_max(subject_bytes_, sid.size(), 0) > head_.size()) return;
+    const char* const end =
+        protocol::write_msg_head(head_.data(), subject(), sid, {}, message_bytes);
+    head_bytes_ = static_cast<size_t>(end - head_.data());
+  }
+
+  static uint64_t word(const char* from) {
+    uint64_t value;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+  }
 
   uint64_t epoch_ = no_epoch;
+  size_t line_bytes_ = 0;
+  size_t line_message_bytes_ = 0;
+  size_t head_bytes_ = 0;
+  size_t head_message_bytes_ = no_size;
   uint64_t version_ = 0;
   AccountId account_ = global_account;
   size_t subject_bytes_ = 0;
@@ -64,6 +124,8 @@ class RouteMemo {
   std::array<Subscription*, 4> here_;
   std::array<ShardId, 8> elsewhere_;
   std::array<char, 72> subject_;
+  std::array<char, 88> line_;
+  std::array<char, 104> head_;
 };
 
 }  // namespace peal::server

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/copy.hpp"
 #include "protocol/headers.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/writer.hpp"
@@ -20,6 +21,9 @@ constexpr uint8_t hops_max = 8;
 // Of max_pending: beyond it a subscriber is slow, and whoever publishes to it is held.
 constexpr uint64_t slow_numerator = 3;
 constexpr uint64_t slow_denominator = 4;
+
+// A message to plain subscriptions of one shard alone, on the subject of the one before it.
+constexpr uint8_t repeated_flags = message_plain | message_same_subject | message_sole;
 
 constexpr size_t group_bytes(std::string_view name) { return sizeof(uint16_t) + name.size(); }
 
@@ -50,7 +54,7 @@ void write_content(char* out, MessageHead& head, const Message& message) {
     const ReferencePart part{holder.leave(), message.begin};
     put(out, &part, sizeof part);
   } else {
-    put(out, message.begin, message.size + tail_bytes);
+    core::copy_short(out, message.begin, message.size + tail_bytes);
   }
 }
 
@@ -121,6 +125,32 @@ bool Router::publish(Connection& publisher, const protocol::Command& command) {
   }
   if (slow) publisher.want_stall();
   return true;
+}
+
+bool Router::publish_again(Connection& publisher, const char* message) {
+  RouteMemo& memo = publisher.route_memo();
+  const size_t size = memo.line_message_bytes();
+  if (memo.holds(shard_.interest().epoch()) && size < reference_bytes_ && publisher.terse())
+      [[likely]] {
+    const Plan& plan = memo.plan();
+    if (plan.shards.empty() && may_deliver_again(memo, &publisher)) {
+      publisher.count_in(size);
+      if (deliver_again(memo, message, size) == Delivery::slow) publisher.want_stall();
+      return true;
+    }
+    if (plan.plain.empty() && plan.shards.size() == 1 &&
+        hand_over_again(publisher, memo, message, size)) {
+      publisher.count_in(size);
+      return true;
+    }
+  }
+  protocol::Command command;
+  command.kind = protocol::CommandKind::pub;
+  command.subject = memo.subject();
+  command.reply = {};
+  command.message = {message, size};
+  command.header_bytes = 0;
+  return publish(publisher, command);
 }
 
 // Chooses who of each group gets the message, before anything is promised: a member here is asked
@@ -265,6 +295,23 @@ void Router::hand_over(const Connection& publisher, const Message& message, uint
   shard_.stats().messages_to_shards += targeted_.size();
 }
 
+// A record with nothing but the message: its subject is that of the record before it.
+bool Router::hand_over_again(Connection& publisher, const RouteMemo& memo, const char* message,
+                             size_t size) {
+  const ShardId to = memo.plan().shards.front();
+  if (!shard_.link().repeated_route(to, memo.version())) return false;
+  char* const begin = shard_.link().try_append(to, sizeof(MessageHead) + size + tail_bytes);
+  if (begin == nullptr) return false;
+  MessageHead& head = *new (begin) MessageHead;
+  head.flags = repeated_flags;
+  head.subject_bytes = static_cast<uint16_t>(memo.subject().size());
+  head.message_bytes = static_cast<uint32_t>(size);
+  head.origin_slot = publisher.slot();
+  head.origin_generation = publisher.generation();
+  core::copy_short(begin + sizeof head, message, size + tail_bytes);
+  return true;
+}
+
 // ---- To the clients of this shard.
 
 bool Router::may_deliver(const Subscription& subscription, const Connection* publisher) const {
@@ -281,6 +328,34 @@ Router::Delivery Router::deliver(Subscription& subscription, const Message& mess
     receiver.end_subscription(subscription);
   }
   return delivery;
+}
+
+bool Router::may_deliver_again(const RouteMemo& memo, const Connection* publisher) const {
+  const Plan& plan = memo.plan();
+  return plan.plain.size() == 1 && plan.plain.front()->delivered_max == 0 &&
+         may_deliver(*plan.plain.front(), publisher);
+}
+
+// To one plain subscription that has had the like before: the head is copied, not written.
+Router::Delivery Router::deliver_again(RouteMemo& memo, const char* message, size_t size) {
+  Subscription& subscription = *memo.plan().plain.front();
+  Connection& receiver = shard_.owner(subscription);
+  const std::string_view head = memo.head(size);
+  if (head.empty()) [[unlikely]] {
+    protocol::Command text;
+    text.subject = memo.subject();
+    text.reply = {};
+    text.header_bytes = 0;
+    return deliver(subscription, {text, message, size, {}}, true);
+  }
+  if (subscription.delivered != std::numeric_limits<uint32_t>::max()) subscription.delivered++;
+  Outbox& outbox = receiver.outbox();
+  char* const begin = outbox.reserve(shard_.pool(), head.size() + size + tail_bytes);
+  core::copy_short(core::copy_short(begin, head.data(), head.size()), message, size + tail_bytes);
+  outbox.commit(head.size() + size + tail_bytes);
+  receiver.flush_later();
+  receiver.count_out(size);
+  return settle(receiver, true);
 }
 
 Router::Delivery Router::append(Connection& receiver, const Subscription& subscription,
@@ -311,17 +386,18 @@ Router::Delivery Router::append(Connection& receiver, const Subscription& subscr
     outbox.commit(static_cast<size_t>(end - begin));
     outbox.append_reference(pool, message.block, {bytes, with_tail});
   } else {
-    end = put(end, bytes, with_tail);
+    end = core::copy_short(end, bytes, with_tail);
     outbox.commit(static_cast<size_t>(end - begin));
   }
   receiver.flush_later();
   receiver.count_out(size);
-  ShardStats& stats = shard_.stats();
-  stats.out_messages++;
-  stats.out_bytes += size;
+  return settle(receiver, sole);
+}
 
+// Looks at what waits for the receiver now: too much ends it, much holds its publishers.
+Router::Delivery Router::settle(Connection& receiver, bool sole) {
   const uint64_t pending_max = shard_.options().limits.pending_bytes_max;
-  const uint64_t pending = outbox.pending_bytes();
+  const uint64_t pending = receiver.outbox().pending_bytes();
   if (pending * slow_denominator <= pending_max * slow_numerator) [[likely]] return Delivery::done;
   if (pending > pending_max) {
     receiver.close(CloseReason::slow_consumer_pending);
@@ -336,6 +412,14 @@ void Router::on_record(ShardId from, std::string_view record) {
   shard_.stats().messages_from_shards++;
   const MessageHead& head = message_head(record);
   record.remove_prefix(sizeof head);
+  RouteMemo& memo = lane_memos_[from];
+  if (head.flags == repeated_flags && memo.holds(shard_.interest().epoch()) &&
+      may_deliver_again(memo, nullptr)) [[likely]] {
+    if (deliver_again(memo, record.data(), head.message_bytes) == Delivery::slow) {
+      hold_back(from, head);
+    }
+    return;
+  }
   MessageExtension extension;
   extension.origin_shard = from;
   std::string_view groups;
@@ -348,7 +432,6 @@ void Router::on_record(ShardId from, std::string_view record) {
   }
   text.header_bytes = extension.header_bytes;
 
-  RouteMemo& memo = lane_memos_[from];
   const Plan* plan;
   if ((head.flags & message_same_subject) != 0) {
     text.subject = lane_subjects_[from];

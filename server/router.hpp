@@ -45,6 +45,9 @@ class Router {
   /// is to try again when the shard resumes it.
   bool publish(Connection& publisher, const protocol::Command& command);
 
+  /// The same for one that came by the same control line as the last, as most do: its memo has the rest.
+  bool publish_again(Connection& publisher, const char* message);
+
   /// A record from another shard: everyone here whom it concerns gets it.
   void on_record(ShardId from, std::string_view record);
 
@@ -69,6 +72,11 @@ class Router {
   Delivery deliver(Subscription& subscription, const Message& message, bool sole);
   Delivery append(Connection& receiver, const Subscription& subscription, const Message& message,
                   bool sole);
+  Delivery settle(Connection& receiver, bool sole);
+  bool may_deliver_again(const RouteMemo& memo, const Connection* publisher) const;
+  Delivery deliver_again(RouteMemo& memo, const char* message, size_t size);
+  bool hand_over_again(Connection& publisher, const RouteMemo& memo, const char* message,
+                       size_t size);
   Subscription* pick_here(const QueuePlan& group, const Connection* publisher);
   ShardId pick_elsewhere(const QueuePlan& group);
   void pick_members(const Plan& plan, const Connection* publisher);

@@ -185,6 +185,7 @@ void Shard::forget_closed() {
 }
 
 void Shard::release(uint32_t slot) {
+  connections_[slot]->add_to(stats_);
   connections_[slot].reset();
   generations_[slot] = (generations_[slot] + 1) & core::Token::generation_mask;
   free_slots_.push_back(slot);

@@ -64,10 +64,24 @@ class ShardLink {
     return peer.data_out->append(record_bytes);
   }
 
+  /// Both at once for what is usual: nullptr when it is not, and the two above are to be asked.
+  char* try_append(ShardId to, size_t record_bytes) {
+    Peer& peer = peers_[to];
+    if (!interest_flushed() || !peer.side.empty() ||
+        peer.data_out->unpublished_bytes() >= publish_early_bytes_) [[unlikely]] {
+      return nullptr;
+    }
+    peer.touched = true;
+    return peer.data_out->try_append(record_bytes);
+  }
+
   /// Whether the last record appended for `to` was of the route so versioned; from now on it is.
   bool repeats_route(ShardId to, uint64_t version) {
     const uint64_t before = std::exchange(peers_[to].route_version, version);
     return before == version && version != 0;
+  }
+  bool repeated_route(ShardId to, uint64_t version) const {
+    return peers_[to].route_version == version && version != 0;
   }
 
   /// A data record that may not fail for want of room: it waits in the side list. False when that is

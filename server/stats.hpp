@@ -29,10 +29,12 @@ inline constexpr size_t close_reasons = 13;
 std::string_view text_of(CloseReason reason);
 
 struct ShardStats {
+  // Of connections that have gone; those that are there count for themselves.
   uint64_t in_messages = 0;
   uint64_t in_bytes = 0;
   uint64_t out_messages = 0;
   uint64_t out_bytes = 0;
+
   uint64_t connections_total = 0;
   uint64_t turns = 0;
 

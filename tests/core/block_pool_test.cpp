@@ -88,8 +88,10 @@ TEST_CASE("word list: is a list of words at every length, and frees all it had")
     BlockPool pool(layout);
     WordList list;
     std::vector<uint32_t> model;
-    // Up and down, each time further: past one word, past one block, past one directory's first size.
-    for (const size_t length : {2u, 1u, 0u, 9u, 1u, 1030u, 1000u, 1025u, 3u, 9000u, 1024u, 5000u, 0u}) {
+    // Up and down, each time further: past one word, past one block, past one directory's first
+    // size.
+    for (const size_t length :
+         {2u, 1u, 0u, 9u, 1u, 1030u, 1000u, 1025u, 3u, 9000u, 1024u, 5000u, 0u}) {
       while (model.size() != length) {
         if (model.size() < length || random() % 8 == 0) {
           const auto word = static_cast<uint32_t>(random());

@@ -42,10 +42,14 @@ TEST_CASE("hash index: holds what was put in and not taken out, whatever the has
   uint32_t next_number = 0;
   const auto any_hash = [&]() -> uint32_t {
     switch (random() % 8) {
-      case 0: return 0xabcd0000;                                        // All in one bucket.
-      case 1: return static_cast<uint32_t>(random()) | 0xfffff000;       // All in one segment.
-      case 2: return static_cast<uint32_t>(random()) & 0xfffff000;       // All in the first buckets.
-      default: return static_cast<uint32_t>(random());
+      case 0:
+        return 0xabcd0000;  // All in one bucket.
+      case 1:
+        return static_cast<uint32_t>(random()) | 0xfffff000;  // All in one segment.
+      case 2:
+        return static_cast<uint32_t>(random()) & 0xfffff000;  // All in the first buckets.
+      default:
+        return static_cast<uint32_t>(random());
     }
   };
   for (int wave = 0; wave < 6; wave++) {

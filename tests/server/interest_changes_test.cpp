@@ -60,9 +60,10 @@ TEST_CASE("interest changes: a change that joins one nobody has heard makes no e
   CHECK(teller.changes.epoch() == epoch + 1);
 }
 
-// The bug this keeps out: an entry that moves to the end of the list when it changes again takes with
-// it a change that somebody waits for, and the fence lets go too early.
-TEST_CASE("interest changes: an entry that changes again is heard no later by who has not heard it") {
+// The bug this keeps out: an entry that moves to the end of the list when it changes again takes
+// with it a change that somebody waits for, and the fence lets go too early.
+TEST_CASE(
+    "interest changes: an entry that changes again is heard no later by who has not heard it") {
   Teller teller;
   teller.note('a');
   teller.note('b');

@@ -1,5 +1,5 @@
-// What the subject index takes from the allocator, and that it gives it back. In a binary of its own,
-// because it counts every allocation.
+// What the subject index takes from the allocator, and that it gives it back. In a binary of its
+// own, because it counts every allocation.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
@@ -31,19 +31,19 @@ static size_t allocations = 0;
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
 
 namespace peal::server {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr uint32_t many = 20000;  // Each block stands apart there, and figures mean nothing.
-constexpr bool packed = false;
-#else
-constexpr uint32_t many = 200000;
-constexpr bool packed = true;
-#endif
+// Under the address sanitizer each block stands apart, and figures mean nothing.
+constexpr bool packed = core::BlockPool::default_layout == core::BlockPool::Layout::packed;
+constexpr uint32_t many = packed ? 200000 : 20000;
 
 std::string subject_of(uint32_t number) {
   char text[32];

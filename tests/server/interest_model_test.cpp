@@ -15,14 +15,13 @@ uint64_t seed_of_run() {
   return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
 }
 
-// Goal: whatever happens in whatever order, each shard's plans are what a search through the list of
-// all subscriptions gives, and what shards know of each other ends up as the truth.
-// Method: random operations on few names, so that they meet; interest_world.hpp has the checks.
+// Goal: whatever happens in whatever order, each shard's plans are what a search through the list
+// of all subscriptions gives, and what shards know of each other ends up as the truth. Method:
+// random operations on few names, so that they meet; interest_world.hpp has the checks.
 void run_world(server::ShardId shards, uint64_t seed, int steps) {
   std::mt19937_64 random(seed);
-  InterestWorld world(shards, seed, [&](uint32_t bound) {
-    return static_cast<uint32_t>(random() % bound);
-  });
+  InterestWorld world(shards, seed,
+                      [&](uint32_t bound) { return static_cast<uint32_t>(random() % bound); });
   const size_t idle_bytes = world.shard(0).memory_bytes();
   try {
     for (int step = 0; step < steps; step++) {

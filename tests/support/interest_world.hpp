@@ -89,14 +89,38 @@ class InterestWorld {
   void step() {
     const auto here = static_cast<server::ShardId>(chance_(count()));
     switch (chance_(16)) {
-      case 0: case 1: case 2: case 3: subscribe(here); break;
-      case 4: case 5: unsubscribe_any(); break;
-      case 6: case 7: hand_over(here, 1 + chance_(4)); break;
-      case 8: case 9: deliver(here, 1 + chance_(4)); break;
-      case 10: case 11: case 12: check_match(here, any_account(), any_subject()); break;
-      case 13: check_match_during_unsubscribe(here); break;
-      case 14: chance_(8) == 0 ? close_owner(here, chance_(owners)) : keep_route(here); break;
-      case 15: chance_(4) == 0 ? reclaim(here) : check_match_after_change(here); break;
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+        subscribe(here);
+        break;
+      case 4:
+      case 5:
+        unsubscribe_any();
+        break;
+      case 6:
+      case 7:
+        hand_over(here, 1 + chance_(4));
+        break;
+      case 8:
+      case 9:
+        deliver(here, 1 + chance_(4));
+        break;
+      case 10:
+      case 11:
+      case 12:
+        check_match(here, any_account(), any_subject());
+        break;
+      case 13:
+        check_match_during_unsubscribe(here);
+        break;
+      case 14:
+        chance_(8) == 0 ? close_owner(here, chance_(owners)) : keep_route(here);
+        break;
+      case 15:
+        chance_(4) == 0 ? reclaim(here) : check_match_after_change(here);
+        break;
     }
     check_routes();
     check_fences();
@@ -153,7 +177,7 @@ class InterestWorld {
     server::AccountId account;
     std::string subject;
     uint64_t epoch;
-    const server::Plan* plan;  // Only if it is lasting.
+    std::vector<const server::Subscription*> plain;
     PlanValue value;
   };
 
@@ -184,11 +208,16 @@ class InterestWorld {
       subject += (subject.empty() ? "" : ".") + any_token(chance_(8) == 0);
     }
     switch (chance_(32)) {
-      case 0: return subject + ".";
-      case 1: return "." + subject;
-      case 2: return "a.." + subject;
-      case 3: return "";
-      default: return subject;
+      case 0:
+        return subject + ".";
+      case 1:
+        return "." + subject;
+      case 2:
+        return "a.." + subject;
+      case 3:
+        return "";
+      default:
+        return subject;
     }
   }
 
@@ -196,7 +225,8 @@ class InterestWorld {
     const uint32_t number = chance_(24);
     if (number == 0) return "";
     std::string sid = std::to_string(number);
-    if (number % 5 == 0) sid += std::string(number, 's');  // 11 to 22 bytes: on both sides of inline.
+    if (number % 5 == 0)
+      sid += std::string(number, 's');  // 11 to 22 bytes: on both sides of inline.
     return sid;
   }
 
@@ -214,9 +244,8 @@ class InterestWorld {
     });
     server::Interest& interest = *shards_[here];
     const uint64_t epoch = interest.epoch();
-    server::Subscription* const made =
-        interest.subscribe(std::get<0>(name), owner, owned(here, owner), sid, std::get<1>(name),
-                           std::get<2>(name));
+    server::Subscription* const made = interest.subscribe(
+        std::get<0>(name), owner, owned(here, owner), sid, std::get<1>(name), std::get<2>(name));
     expect((made == nullptr) == known, "a sid is taken once");
     expect((interest.find(owner, sid) != nullptr), "what was subscribed is found");
     if (made == nullptr) return;
@@ -264,9 +293,10 @@ class InterestWorld {
       if (to == from || (changes_max != UINT32_MAX && chance_(2) == 0)) continue;
       server::InterestChange change;
       for (uint32_t i = 0; i < changes_max && shards_[from]->next_change(to, change); i++) {
-        lanes_[from][to].push_back({{change.account, std::string(change.filter),
-                                     std::string(change.queue)},
-                                    change.members, change.epoch});
+        lanes_[from][to].push_back(
+            {{change.account, std::string(change.filter), std::string(change.queue)},
+             change.members,
+             change.epoch});
         shards_[from]->taken(to);
       }
     }
@@ -348,8 +378,8 @@ class InterestWorld {
     for (const auto* one : plan.plain) expect(one->in_force == in_force(one), "and says who left");
   }
 
-  /// A change of one filter, of whatever form, reaches the plan of a subject that it matches. Nothing
-  /// else changes meanwhile that could hide it.
+  /// A change of one filter, of whatever form, reaches the plan of a subject that it matches.
+  /// Nothing else changes meanwhile that could hide it.
   void check_match_after_change(server::ShardId here) {
     const server::AccountId account = any_account();
     const std::string subject = any_subject();
@@ -376,7 +406,10 @@ class InterestWorld {
     const server::AccountId account = any_account();
     const std::string subject = any_subject();
     const server::Plan& plan = check_match(here, account, subject);
-    routes_[here] = {account, subject, shards_[here]->epoch(), plan.lasting ? &plan : nullptr,
+    routes_[here] = {account,
+                     subject,
+                     shards_[here]->epoch(),
+                     {plan.plain.begin(), plan.plain.end()},
                      value_of(plan)};
   }
 
@@ -386,7 +419,9 @@ class InterestWorld {
       if (!route || route->epoch != shards_[here]->epoch()) continue;
       expect(expected(here, route->account, route->subject) == route->value,
              "a plan holds while the epoch does");
-      if (route->plan != nullptr) expect(value_of(*route->plan) == route->value, "and stays");
+      for (const auto* subscription : route->plain) {
+        expect(subscription->in_force, "and so do its pointers");
+      }
     }
   }
 

@@ -1,0 +1,255 @@
+#include "tests/sim/client.hpp"
+
+#include <algorithm>
+
+namespace peal::sim {
+
+namespace {
+constexpr size_t out_bytes_high = 64 * 1024;  // A script waits while more is unwritten.
+
+Party& make_party(Oracle& oracle, Habits habits) {
+  if (!habits.says_connect) {
+    habits.options.verbose = true;
+    habits.options.echo = true;
+    habits.options.headers = false;
+    habits.options.no_responders = false;
+  }
+  return oracle.add_party(habits.options);
+}
+}  // namespace
+
+Client::Client(Stage& stage, const Habits& habits)
+    : stage_(stage), party_(make_party(stage.oracle, habits)), habits_(habits) {
+  if (!habits_.says_connect) return;
+  const auto flag = [](bool value) { return value ? "true" : "false"; };
+  const PartyOptions& options = habits_.options;
+  out_ = std::string("CONNECT {\"verbose\":") + flag(options.verbose) +
+         ",\"pedantic\":false,\"echo\":" + flag(options.echo) +
+         ",\"headers\":" + flag(options.headers) +
+         ",\"no_responders\":" + flag(options.no_responders) + ",\"protocol\":" +
+         (party_.id % 2 == 0 ? "1" : "0") + ",\"name\":\"c" + std::to_string(party_.id) +
+         "\"}\r\n";
+  stage_.oracle.connect(party_);
+}
+
+// ---- Moments.
+
+void Client::plan(Time when) {
+  if (gone_ || when >= planned_) return;
+  planned_ = when;
+  stage_.world.schedule(when, *this, 0, ++plan_);
+}
+
+void Client::run(uint32_t, uint64_t argument) {
+  if (argument != plan_ || gone_) return;
+  planned_ = never;
+  World& world = stage_.world;
+  if (link_ == nullptr) connect();
+  if (link_ == nullptr) return plan(world.now() + world.chance.between(100 * us, 5 * ms));
+  if (world.now() >= habits_.leaves_at && !stage_.winding_down && !said_end_) return leave();
+  read();
+  if (gone_) return;
+  if (stage_.winding_down && winds_down_) script_ended_ = true;
+  const bool may_act = !script_ended_ && !said_end_ && out_.size() - out_head_ < out_bytes_high;
+  if (may_act && world.now() >= act_at_) {
+    script_ended_ = !act();
+    act_at_ = world.now() + chance().skewed(0, habits_.think_max);
+  }
+  write();
+  plan_next();
+}
+
+void Client::plan_next() {
+  World& world = stage_.world;
+  const Time soon = world.now() + world.delay();
+  if (out_.size() > out_head_ && link_->up.space() > 0 && !said_end_) plan(soon);
+  if (link_->client_sees_end()) plan(soon);
+  if (link_->down.size() > 0) {
+    if (habits_.reading == Reading::prompt || stage_.winding_down) plan(soon);
+    if (habits_.reading == Reading::slow) plan(std::max(read_at_, soon));
+    if (habits_.reading == Reading::stuck && read_bytes_ < habits_.slow_bytes) plan(soon);
+  }
+  if (!script_ended_ && out_.size() - out_head_ < out_bytes_high) plan(std::max(act_at_, soon));
+  if (habits_.leaves_at != never && !stage_.winding_down && !said_end_) plan(habits_.leaves_at);
+}
+
+void Client::connect() {
+  World& world = stage_.world;
+  link_ = world.connect(stage_.listener, *this, habits_.up_bytes, habits_.down_bytes);
+  if (link_ == nullptr) return;
+  party_.link = link_;
+  if (!world.healed() && chance().percent(world.faults.reset)) {
+    link_->reset_after_bytes = static_cast<size_t>(chance().skewed(1, 20'000));
+  }
+  world.trace.note(world.now(), Mark::client_event, party_.id, link_->id, 0, 0, "connects");
+}
+
+void Client::end(Gone how) {
+  gone_ = true;
+  stage_.world.trace.note(stage_.world.now(), Mark::client_event, party_.id,
+                          static_cast<int>(how), 0, 0, "has ended");
+  if (link_ != nullptr) link_->client_close();
+  stage_.oracle.gone(party_, how);
+}
+
+void Client::leave() {
+  if (gone_ || said_end_) return;
+  if (habits_.leaves_how == Leaving::close || link_ == nullptr || stage_.winding_down) {
+    return end(Gone::by_client);
+  }
+  said_end_ = true;
+  script_ended_ = true;
+  party_.options.may_be_cut_off = true;
+  party_.says_end_at = stage_.world.now();
+  link_->client_shutdown();
+  plan_next();
+}
+
+// ---- In.
+
+void Client::read() {
+  World& world = stage_.world;
+  size_t most = 256 * 1024;
+  if (habits_.reading == Reading::stuck) {
+    most = habits_.slow_bytes - std::min<size_t>(read_bytes_, habits_.slow_bytes);
+  } else if (habits_.reading == Reading::slow && !stage_.winding_down) {
+    if (world.now() < read_at_) return;
+    read_at_ = world.now() + habits_.slow_every;
+    most = habits_.slow_bytes;
+  } else if (chance().percent(habits_.cuts_reads)) {
+    most = static_cast<size_t>(chance().skewed(1, 4096));
+  }
+  const size_t count = link_->client_read(most, replies_.bytes());
+  read_bytes_ += count;
+  if (count > 0) {
+    const std::string& all = replies_.bytes();
+    world.trace.note(world.now(), Mark::client_read, party_.id, static_cast<int64_t>(count), 0, 0,
+                     std::string_view(all).substr(all.size() - count));
+  }
+  if (babbles()) {
+    replies_.bytes().clear();
+  } else {
+    while (const auto reply = replies_.next()) take(*reply);
+  }
+  if (!link_->client_sees_end()) return;
+  // Nobody resets a connection that the server has ended, so whoever comes first is to blame.
+  end(said_end_                   ? Gone::by_client
+      : link_->ended_by_server() ? Gone::by_server
+                                 : Gone::by_network);
+}
+
+void Client::take(const Reply& reply) {
+  switch (reply.kind) {
+    case Reply::Kind::info: break;
+    case Reply::Kind::ping: raw("PONG\r\n"); break;
+    case Reply::Kind::pong: stage_.oracle.ponged(party_); break;
+    case Reply::Kind::ok: stage_.oracle.acknowledged(party_); break;
+    case Reply::Kind::error:
+      if (!party_.options.may_be_cut_off) {
+        World::fail("refused", "client " + std::to_string(party_.id) + " got " +
+                                   std::string(reply.text));
+      }
+      break;
+    case Reply::Kind::message: {
+      const Oracle::Seen seen = stage_.oracle.delivered(
+          party_, {reply.subject, reply.sid, reply.reply, reply.headers, reply.payload});
+      if (seen.refused) {
+        on_refusal(*seen.message, *seen.subscription);
+      } else {
+        on_message(*seen.message, *seen.subscription);
+      }
+      break;
+    }
+  }
+}
+
+// ---- Out.
+
+void Client::write() {
+  World& world = stage_.world;
+  if (said_end_ || out_.size() == out_head_) return;
+  std::string_view rest = std::string_view(out_).substr(out_head_);
+  if (rest.size() > 1 && chance().percent(habits_.cuts_writes)) {
+    rest = rest.substr(0, 1 + chance().below(std::min<size_t>(rest.size(), 4096)));
+  }
+  const size_t count = link_->client_write(rest);
+  if (count == 0) return;
+  world.trace.note(world.now(), Mark::client_write, party_.id, static_cast<int64_t>(count), 0, 0,
+                   rest.substr(0, count));
+  out_head_ += count;
+  out_written_ += count;
+  while (!marks_.empty() && marks_.front().end <= out_written_) {
+    stage_.oracle.written(party_, marks_.front().command);
+    marks_.pop_front();
+  }
+  if (out_head_ == out_.size()) {
+    out_.clear();
+    out_head_ = 0;
+  } else if (out_head_ > out_.size() / 2) {
+    out_.erase(0, out_head_);
+    out_head_ = 0;
+  }
+}
+
+void Client::command(std::string_view text, std::string_view more, uint32_t number) {
+  out_ += text;
+  out_ += more;
+  out_ += "\r\n";
+  marks_.push_back({out_written_ + out_.size() - out_head_, number});
+  plan(stage_.world.now() + stage_.world.delay());
+}
+
+void Client::raw(std::string_view bytes) {
+  out_ += bytes;
+  plan(stage_.world.now() + stage_.world.delay());
+}
+
+void Client::flush() {
+  stage_.oracle.ping(party_);
+  command("PING", {}, party_.commands - 1);
+}
+
+Subscription& Client::sub(std::string_view filter, std::string_view queue, std::string_view sid) {
+  const std::string name = sid.empty() ? std::to_string(next_sid_++) : std::string(sid);
+  Subscription& subscription = stage_.oracle.subscribe(party_, name, filter, queue);
+  std::string line = "SUB " + std::string(filter);
+  if (!queue.empty()) line += " " + std::string(queue);
+  command(line + " " + name, {}, subscription.command);
+  return subscription;
+}
+
+void Client::unsub(Subscription& subscription, uint32_t max) {
+  stage_.oracle.unsubscribe(party_, subscription, max);
+  command("UNSUB " + subscription.sid + (max == 0 ? "" : " " + std::to_string(max)), {},
+          max == 0 ? subscription.unsub_command : subscription.max_command);
+}
+
+Message& Client::pub(std::string subject, size_t payload_bytes, std::string reply,
+                     bool with_headers) {
+  std::string headers;
+  if (with_headers && party_.options.headers) {
+    headers = "NATS/1.0\r\nKey: " + std::to_string(party_.commands) + "\r\n\r\n";
+  }
+  Message& message = stage_.oracle.publish(party_, std::move(subject), std::move(reply),
+                                           std::move(headers), payload_bytes);
+  std::string line = message.headers.empty() ? "PUB " : "HPUB ";
+  line += message.subject;
+  if (!message.reply.empty()) line += " " + message.reply;
+  if (!message.headers.empty()) line += " " + std::to_string(message.headers.size());
+  line += " " + std::to_string(message.headers.size() + message.payload.size()) + "\r\n";
+  command(line + message.headers, message.payload, message.command);
+  return message;
+}
+
+std::string Client::describe() const {
+  std::string text = "client " + std::to_string(party_.id) + ": " +
+                     std::to_string(party_.pings.size()) + " PINGs open, " +
+                     std::to_string(out_.size() - out_head_) + " bytes unwritten";
+  if (link_ == nullptr) return text + ", not connected";
+  return text + ", link " + std::to_string(link_->id) + " descriptor " +
+         std::to_string(link_->descriptor) + " up " + std::to_string(link_->up.size()) + " down " +
+         std::to_string(link_->down.size()) +
+         (link_->accepted_at == never ? ", never accepted" : "");
+}
+
+}  // namespace peal::sim

@@ -1,0 +1,154 @@
+#include "tests/sim/peal_server.hpp"
+
+#include <algorithm>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/ledger.hpp"
+#include "core/log.hpp"
+#include "core/mesh.hpp"
+#include "core/reactor.hpp"
+#include "server/server_state.hpp"
+#include "server/shard.hpp"
+
+namespace peal::sim {
+namespace {
+
+core::Log& silent_log() {
+  static const std::unique_ptr<core::Log> log = [] {
+    auto opened = core::Log::open({.file = "/dev/null"});
+    return std::move(std::get<std::unique_ptr<core::Log>>(opened));
+  }();
+  return *log;
+}
+
+server::Options options_for(const Scenario& scenario) {
+  server::Options options;
+  options.limits.pending_bytes_max = scenario.pending_bytes_max;
+  options.limits.payload_bytes_max = static_cast<uint32_t>(
+      std::min<uint64_t>(options.limits.payload_bytes_max, scenario.pending_bytes_max));
+  options.write_deadline = std::chrono::nanoseconds(scenario.write_deadline);
+  options.ping_interval = std::chrono::nanoseconds(scenario.ping_interval);
+  options.limits.connections_max = scenario.connections_max;
+  options.lame_duck_grace_period = std::chrono::milliseconds(500);
+  options.lame_duck_duration = std::chrono::seconds(5);
+  options.mailbox_bytes = static_cast<uint32_t>(scenario.mailbox_bytes);
+  return options;
+}
+
+class PealServer : public ServerUnderTest {
+ public:
+  PealServer(World& world, const Scenario& scenario)
+      : state_(options_for(scenario), scenario.shards),
+        mesh_(scenario.shards, scenario.mailbox_bytes, scenario.mailbox_bytes),
+        listener_(world.listen(scenario.backlog)),
+        ledger_before_(core::ledger()) {
+    state_.info.server_id = "SIM";
+    state_.info.server_name = "sim";
+    state_.info.version = "0.0.0";
+    state_.info.headers = true;
+    state_.info.max_payload = state_.options.limits.payload_bytes_max;
+    state_.hash_seed = mix(scenario.seed);
+    if (scenario.memory_budget_bytes != 0) {
+      state_.memory_budget_bytes =
+          static_cast<uint64_t>(std::max<int64_t>(0, ledger_before_.total())) +
+          scenario.memory_budget_bytes;
+    }
+    core::ReactorConfig config;
+    config.recv_cap_bytes = scenario.recv_cap_bytes;
+    for (unsigned i = 0; i < scenario.shards; i++) {
+      auto made = core::Reactor::create(config);
+      reactors_.push_back(std::move(std::get<std::unique_ptr<core::Reactor>>(made)));
+    }
+    for (unsigned i = 0; i < scenario.shards; i++) {
+      shards_.push_back(std::make_unique<Ticking>(static_cast<server::ShardId>(i), state_, mesh_,
+                                                  *reactors_[i], mix(scenario.seed + i)));
+    }
+    shards_[0]->shard.listen(listener_);
+  }
+
+  ~PealServer() override {
+    for (const auto& each : shards_) each->shard.link().discard_inbound();
+  }
+
+  unsigned shards() const override { return static_cast<unsigned>(shards_.size()); }
+  Tickable& shard(unsigned index) override { return *shards_[index]; }
+  int reactor_handle(unsigned index) const override { return reactors_[index]->handle(); }
+  int listener() const override { return listener_; }
+
+  std::string leftovers() const override {
+    std::string text;
+    const auto add = [&](const char* what, int64_t count) {
+      if (count != 0) text += std::string(what) + "=" + std::to_string(count) + " ";
+    };
+    for (const auto& each : shards_) {
+      server::Shard& shard = each->shard;
+      add("connections", static_cast<int64_t>(shard.connections()));
+      add("subscriptions", static_cast<int64_t>(shard.interest().subscriptions()));
+    }
+    add("placed", state_.connections());
+    for (const auto purpose : {core::Purpose::chunks, core::Purpose::payload}) {
+      add(purpose == core::Purpose::chunks ? "chunk bytes" : "payload bytes",
+          core::ledger().bytes(purpose) - ledger_before_.bytes(purpose));
+    }
+    return text;
+  }
+
+  void count_ways(std::map<std::string, uint64_t>& ways) const override {
+    for (const auto& each : shards_) {
+      const server::ShardStats& stats = each->shard.stats();
+      ways["messages to shards"] += stats.messages_to_shards;
+      ways["parked"] += stats.parked;
+      ways["fences waited"] += stats.fences_waited;
+      ways["stalls"] += stats.stalls;
+      ways["receive starved"] += stats.receive_starved;
+      ways["no responders"] += stats.no_responders;
+      ways["queue rerouted"] += stats.queue_rerouted;
+      ways["queue unclaimed"] += stats.queue_unclaimed;
+      ways["side list dropped"] += stats.side_list_dropped;
+      ways["queue groups dropped"] += stats.queue_groups_dropped;
+      ways["accept errors"] += stats.accept_errors;
+      for (size_t reason = 0; reason < server::close_reasons; reason++) {
+        ways["closed: " + std::string(text_of(static_cast<server::CloseReason>(reason)))] +=
+            stats.closed[reason];
+      }
+    }
+  }
+
+  void stop() override { enter(server::Phase::stopping); }
+  bool lame_duck() override {
+    enter(server::Phase::lame_duck);
+    return true;
+  }
+
+ private:
+  void enter(server::Phase phase) {
+    state_.phase.store(phase);
+    for (const auto& reactor : reactors_) reactor->notify();
+  }
+
+  struct Ticking : Tickable {
+    Ticking(server::ShardId id, server::ServerState& state, core::Mesh& mesh,
+            core::Reactor& reactor, uint64_t seed)
+        : shard(id, state, mesh, reactor, silent_log(), seed) {}
+    bool tick() override { return shard.tick(); }
+    int64_t next_deadline_ns() const override { return shard.next_deadline_ns(); }
+    mutable server::Shard shard;
+  };
+
+  server::ServerState state_;
+  core::Mesh mesh_;
+  const int listener_;
+  const core::LedgerPage ledger_before_;
+  std::vector<std::unique_ptr<core::Reactor>> reactors_;
+  std::vector<std::unique_ptr<Ticking>> shards_;
+};
+
+}  // namespace
+
+std::unique_ptr<ServerUnderTest> make_peal_server(World& world, const Scenario& scenario) {
+  return std::make_unique<PealServer>(world, scenario);
+}
+
+}  // namespace peal::sim

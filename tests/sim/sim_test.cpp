@@ -1,0 +1,87 @@
+// Goal: what the server promises holds in any order of events that the kernel, the network and the
+// clients may cause.
+// Method: whole shards in one thread under one seed; see simulation.hpp for what a seed goes through,
+// and oracle.hpp for what is held against it. From the environment:
+//
+//   PEAL_SIM_SEED=n     this seed alone, as a failure names it
+//   PEAL_SIM_SEEDS=n    how many seeds
+//   PEAL_SIM_FROM=n     the first of them
+//   PEAL_SIM_TRACE=1    every event on standard error
+
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <string>
+
+#include "tests/sim/buffer_pool.hpp"
+#include "tests/sim/peal_server.hpp"
+
+using namespace peal::sim;
+
+namespace {
+
+#ifdef PEAL_SIM_ASAN
+constexpr uint64_t seeds_default = 300;
+#else
+constexpr uint64_t seeds_default = 3000;
+#endif
+
+/// With so many seeds every way that is listed below has been taken many times.
+constexpr uint64_t seeds_for_all_ways = 3000;
+
+constexpr uint64_t failures_shown = 5;
+
+uint64_t from_environment(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+}  // namespace
+
+TEST_CASE("server: keeps its promises") {
+  uint64_t first = from_environment("PEAL_SIM_FROM", 1);
+  uint64_t count = from_environment("PEAL_SIM_SEEDS", seeds_default);
+  const uint64_t only = from_environment("PEAL_SIM_SEED", 0);
+  if (only != 0) first = only, count = 1;
+
+  std::map<std::string, uint64_t> ways;
+  uint64_t failures = 0;
+  uint64_t deliveries = 0;
+  uint64_t events = 0;
+  for (uint64_t seed = first; seed < first + count && failures < failures_shown; seed++) {
+    const Outcome outcome = simulate(seed, make_peal_server);
+    CHECK_MESSAGE(outcome.failure.empty(), outcome.failure);
+    failures += outcome.failure.empty() ? 0 : 1;
+    deliveries += outcome.deliveries;
+    events += outcome.events;
+    for (const auto& [way, times] : outcome.ways) ways[way] += times;
+  }
+  std::printf("simulation: %llu seeds, %llu events, %llu deliveries, %llu failures\n",
+              static_cast<unsigned long long>(count), static_cast<unsigned long long>(events),
+              static_cast<unsigned long long>(deliveries),
+              static_cast<unsigned long long>(failures));
+  if (count < seeds_for_all_ways || failures > 0) return;
+  for (const char* way :
+       {"messages to shards", "parked", "fences waited", "stalls", "receive starved",
+        "no responders", "queue rerouted", "queue unclaimed", "accept errors",
+        "closed: Client Closed", "closed: Read Error", "closed: Write Error",
+        "closed: Protocol Violation", "closed: Slow Consumer (Pending Bytes)",
+        "closed: Slow Consumer (Write Deadline)", "closed: Stale Connection",
+        "closed: Maximum Connections Exceeded", "closed: Memory Budget Exceeded",
+        "closed: Server Shutdown"}) {
+    CAPTURE(way);
+    CHECK(ways[way] > 0);
+  }
+}
+
+TEST_CASE("server: one seed has one history") {
+  for (uint64_t seed = 1; seed <= 20; seed++) {
+    CAPTURE(seed);
+    const Outcome one = simulate(seed, make_peal_server);
+    const Outcome two = simulate(seed, make_peal_server);
+    CHECK(one.hash == two.hash);
+    CHECK(one.events == two.events);
+  }
+}

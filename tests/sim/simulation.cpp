@@ -1,0 +1,325 @@
+#include "tests/sim/simulation.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <unistd.h>
+
+#include "tests/sim/scripts.hpp"
+
+#if defined(__has_include)
+#if __has_include(<sanitizer/common_interface_defs.h>)
+#include <sanitizer/common_interface_defs.h>
+#endif
+#endif
+
+namespace peal::sim {
+namespace {
+
+constexpr Time patience = 120 * sec;  // Of the simulated kind, for what must happen in the end.
+constexpr uint64_t events_max = 20'000'000;
+
+// ---- The last words of a seed that ends in an assertion or a sanitizer's report.
+
+std::string* words_if_killed = nullptr;
+const Trace* trace_if_killed = nullptr;
+
+void say_last_words() {
+  if (words_if_killed == nullptr) return;
+  std::fprintf(stderr, "\n%s\nlast events:\n%s\n", words_if_killed->c_str(),
+               trace_if_killed == nullptr ? "" : trace_if_killed->last(60).c_str());
+}
+
+void on_signal(int signal_number) {
+  // Not what a handler should do; but the process is lost, and these lines are why it was run.
+  say_last_words();
+  std::signal(signal_number, SIG_DFL);
+  raise(signal_number);
+}
+
+class LastWords {
+ public:
+  LastWords(std::string words, const Trace& trace) : words_(std::move(words)) {
+    words_if_killed = &words_;
+    trace_if_killed = &trace;
+    struct sigaction action {};
+    action.sa_handler = on_signal;
+    sigaction(SIGABRT, &action, &before_abort_);
+#ifndef PEAL_SIM_ASAN
+    sigaction(SIGSEGV, &action, &before_segv_);
+#else
+    __sanitizer_set_death_callback(say_last_words);
+#endif
+  }
+  ~LastWords() {
+    sigaction(SIGABRT, &before_abort_, nullptr);
+#ifndef PEAL_SIM_ASAN
+    sigaction(SIGSEGV, &before_segv_, nullptr);
+#endif
+    words_if_killed = nullptr;
+    trace_if_killed = nullptr;
+  }
+  LastWords(const LastWords&) = delete;
+  LastWords& operator=(const LastWords&) = delete;
+
+ private:
+  std::string words_;
+  struct sigaction before_abort_ {};
+  struct sigaction before_segv_ {};
+};
+
+// ----
+
+class Simulation {
+ public:
+  Simulation(const Scenario& scenario, const MakeServer& make_server)
+      : scenario_(scenario), world_(scenario.seed, scenario.faults), oracle_(world_) {
+    world_.kernel = scenario.kernel;
+    server_ = make_server(world_, scenario_);
+    for (unsigned i = 0; i < server_->shards(); i++) {
+      runners_.push_back(std::make_unique<Runner>(world_, server_->shard(i),
+                                                  *world_.reactor(server_->reactor_handle(i))));
+    }
+    stage_ = std::make_unique<Stage>(
+        Stage{world_, oracle_, scenario_, server_->listener(), false});
+    descriptors_at_start_ = world_.descriptors_open();
+  }
+
+  void run() {
+    chaos();
+    switch (scenario_.ending) {
+      case Ending::stop_in_chaos: return stop(false);
+      case Ending::lame_duck_in_chaos: return stop(true);
+      default: break;
+    }
+    heal();
+    probe();
+    settle();
+    oracle_.check_nothing_missing();
+    if (scenario_.ending == Ending::leave) leave();
+    stop(scenario_.ending == Ending::lame_duck);
+  }
+
+  void fill(Outcome& outcome) const {
+    outcome.hash = world_.trace.hash();
+    outcome.events = world_.events_run();
+    outcome.deliveries = oracle_.deliveries();
+    outcome.refusals = oracle_.refusals();
+    outcome.owed = oracle_.owed_checked();
+    for (const auto& runner : runners_) outcome.ticks += runner->ticks();
+    server_->count_ways(outcome.ways);
+  }
+  const Trace& trace() const { return world_.trace; }
+
+ private:
+  template <typename Done>
+  bool run_until(Time deadline, Done&& done) {
+    while (!done()) {
+      if (world_.now() >= deadline) return false;
+      if (!world_.run_next()) return false;  // All asleep, for ever.
+      if (world_.events_run() > events_max) World::fail("liveness", "no end to the events");
+    }
+    return true;
+  }
+
+  void phase(const char* name) {
+    world_.trace.note(world_.now(), Mark::phase, 0, 0, 0, 0, name);
+  }
+
+  void add(std::unique_ptr<Client> client, Time when) {
+    clients_.push_back(std::move(client));
+    clients_.back()->start(when);
+  }
+
+  void chaos() {
+    phase("chaos");
+    const Time begin = world_.now();
+    const Time end = begin + scenario_.chaos;
+    Chance& chance = world_.chance;
+    for (unsigned i = 0; i < scenario_.services; i++) {
+      if (chance.percent(70)) add(make_service(*stage_, i), begin + world_.delay());
+    }
+    for (unsigned i = 0; i < scenario_.clients; i++) {
+      add(make_client(*stage_), begin + chance.skewed(0, scenario_.chaos / 2));
+    }
+    // Time is looked at as it passes; clients that are needed to make it pass are not needed to
+    // see it end.
+    size_t replaced = 0;
+    while (true) {
+      const bool ended = !run_until(end, [&] {
+        size_t lost = 0;
+        bool working = false;
+        for (const auto& client : clients_) {
+          lost += client->gone() ? 1 : 0;
+          working |= !client->script_ended();
+        }
+        return (lost > replaced && clients_.size() < scenario_.clients_max) || !working;
+      });
+      if (ended || clients_.size() >= scenario_.clients_max) break;
+      replaced++;
+      add(make_client(*stage_), world_.now() + world_.delay());
+    }
+    run_until(end, [&] {
+      for (const auto& client : clients_) {
+        if (!client->script_ended()) return false;
+      }
+      return true;
+    });
+  }
+
+  void heal() {
+    phase("healing");
+    world_.heal();
+    stage_->winding_down = true;
+    for (const auto& client : clients_) client->on_link_changed();
+    flush_all("after the faults");
+  }
+
+  void flush_all(const char* when) {
+    for (const auto& client : clients_) {
+      if (client->healthy()) client->flush();
+    }
+    const bool all = run_until(world_.now() + patience, [&] {
+      for (const auto& client : clients_) {
+        if (client->healthy() && !client->silent()) return false;
+      }
+      return true;
+    });
+    if (all) return;
+    std::string who;
+    for (const auto& client : clients_) {
+      if (client->healthy() && !client->silent()) who += "\n  " + client->describe();
+    }
+    World::fail("liveness", std::string("a PONG is owed and does not come, ") + when + ":" + who);
+  }
+
+  void probe() {
+    phase("probe");
+    std::vector<Prober*> probers;
+    for (unsigned i = 0; i < 2 * server_->shards(); i++) {
+      auto prober = Prober::make(*stage_);
+      probers.push_back(prober.get());
+      add(std::move(prober), world_.now() + world_.delay());
+    }
+    const bool all = run_until(world_.now() + patience, [&] {
+      for (const Prober* prober : probers) {
+        if (!prober->script_ended() || (!prober->gone() && !prober->silent())) return false;
+      }
+      return true;
+    });
+    if (!all) World::fail("liveness", "newcomers are not served");
+    // Where limits are tight a prober may be cut off in the middle of it.
+    for (int round = 0; round < 8 && scenario_.is_ample(); round++) wake(probers);
+  }
+
+  // All is quiet, then one message comes. Nobody sends a PING that could rouse a shard by the way.
+  void wake(const std::vector<Prober*>& probers) {
+    run_until(world_.now() + world_.chance.between(1, 30) * ms, [] { return false; });
+    Prober& speaker = *world_.chance.one_of(probers);
+    if (speaker.gone()) return;
+    std::vector<uint32_t> heard;
+    for (const Prober* prober : probers) heard.push_back(prober->heard());
+    speaker.speak();
+    const bool all = run_until(world_.now() + 50 * ms, [&] {
+      for (size_t i = 0; i < probers.size(); i++) {
+        if (!probers[i]->gone() && probers[i]->heard() == heard[i]) return false;
+      }
+      return true;
+    });
+    if (!all) World::fail("liveness", "a message came, and a shard slept on");
+  }
+
+  void settle() {
+    phase("settling");
+    for (size_t before = 0; before != oracle_.messages().size();) {
+      before = oracle_.messages().size();
+      flush_all("while settling");
+    }
+    // A queue message on its way from a member that left to another has no PONG to stand before.
+    const Time quiet = world_.now() + sec;
+    run_until(quiet, [] { return false; });
+    flush_all("at the end");
+    flush_all("at the end");
+  }
+
+  void leave() {
+    phase("leaving");
+    for (const auto& client : clients_) {
+      if (!client->gone()) client->leave();
+    }
+    const bool all = run_until(world_.now() + patience, [&] {
+      return world_.descriptors_open() == descriptors_at_start_ && server_->leftovers().empty();
+    });
+    if (!all) {
+      World::fail("leftovers",
+                  std::to_string(world_.descriptors_open() - descriptors_at_start_) +
+                      " descriptors, " + server_->leftovers());
+    }
+    for (unsigned i = 0; i < server_->shards(); i++) {
+      const SimReactor& reactor = *world_.reactor(server_->reactor_handle(i));
+      run_until(world_.now() + sec, [&] { return reactor.buffers_in_use() == 0; });
+      if (reactor.buffers_in_use() != 0) World::fail("leftovers", "receive buffers");
+    }
+  }
+
+  // With clients connected or without: the shards end in time, and leave nothing.
+  void stop(bool in_peace) {
+    phase("stopping");
+    oracle_.server_leaves();
+    if (!in_peace || !server_->lame_duck()) server_->stop();
+    const auto stopped = [&] {
+      for (const auto& runner : runners_) {
+        if (!runner->stopped()) return false;
+      }
+      return true;
+    };
+    if (!world_.healed()) {
+      run_until(world_.now() + world_.chance.between(0, 3000) * ms, stopped);
+      world_.heal();
+      stage_->winding_down = true;
+    }
+    if (!run_until(world_.now() + patience, stopped)) {
+      World::fail("liveness", "the server does not stop");
+    }
+    if (!server_->leftovers().empty()) World::fail("leftovers", server_->leftovers());
+    if (world_.descriptors_open() > 1) World::fail("leftovers", "descriptors");
+  }
+
+  Scenario scenario_;
+  World world_;
+  Oracle oracle_;
+  std::unique_ptr<ServerUnderTest> server_;
+  std::vector<std::unique_ptr<Runner>> runners_;
+  std::unique_ptr<Stage> stage_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  size_t descriptors_at_start_ = 0;
+};
+
+}  // namespace
+
+Outcome simulate(uint64_t seed, const MakeServer& make_server) {
+  return simulate(Scenario::draw(seed), make_server);
+}
+
+Outcome simulate(const Scenario& scenario, const MakeServer& make_server) {
+  Outcome outcome;
+  auto simulation = std::make_unique<Simulation>(scenario, make_server);
+  const LastWords words(scenario.describe(), simulation->trace());
+  try {
+    simulation->run();
+    simulation->fill(outcome);
+  } catch (const Failure& failure) {
+    simulation->fill(outcome);
+    outcome.kind = failure.kind;
+    outcome.failure = scenario.describe() + "\n" + failure.what() + "\nlast events:\n" +
+                      simulation->trace().last(60);
+    // The failure was thrown through the server; nothing of it can be relied on, its destructors
+    // least of all. It stays where it is.
+    static std::vector<std::unique_ptr<Simulation>>& abandoned =
+        *new std::vector<std::unique_ptr<Simulation>>;
+    abandoned.push_back(std::move(simulation));
+  }
+  return outcome;
+}
+
+}  // namespace peal::sim

@@ -1,0 +1,176 @@
+#include "tools/bench/link.hpp"
+
+#include <fmt/format.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "protocol/json.hpp"
+#include "protocol/writer.hpp"
+#include "tools/bench/clock.hpp"
+
+namespace peal::bench {
+namespace {
+
+// How long a server may take for anything of the handshake.
+constexpr int patience_s = 10;
+
+std::string connect_line(const ServerUrl& url) {
+  protocol::JsonWriter json;
+  json.begin_object();
+  json.key("verbose").value(false).key("pedantic").value(false);
+  json.key("headers").value(true).key("no_responders").value(true);
+  json.key("name").value("peal-bench").key("lang").value("C++").key("version").value("0.1.0");
+  json.key("protocol").value(1);
+  if (!url.user.empty() && !url.password.empty()) {
+    json.key("user").value(url.user).key("pass").value(url.password);
+  } else if (!url.user.empty()) {
+    json.key("auth_token").value(url.user);
+  }
+  json.end_object();
+  return fmt::format("CONNECT {}\r\n", json.text());
+}
+
+void set_timeout(int fd, int which, int ms) {
+  const timeval time{ms / 1000, (ms % 1000) * 1000};
+  setsockopt(fd, SOL_SOCKET, which, &time, sizeof time);
+}
+
+std::string why_closed(const ReplyStream& replies) {
+  return replies.error().empty() ? "the connection was closed" : replies.error();
+}
+
+// INFO is flat where we look, and its texts hold no escapes.
+std::string info_field(std::string_view info, std::string_view name) {
+  const std::string key = fmt::format("\"{}\":\"", name);
+  const size_t at = info.find(key);
+  if (at == info.npos) return {};
+  const std::string_view rest = info.substr(at + key.size());
+  return std::string(rest.substr(0, rest.find('"')));
+}
+
+// INFO comes first, then CONNECT and PING go out and PONG comes back.
+std::optional<std::string> shake_hands(Link& link, const Server& server) {
+  while (link.replies().info().empty()) {
+    switch (link.replies().receive(link.fd(), 0, [](const auto&) {})) {
+      case Received::bytes: break;
+      case Received::nothing:
+        return fmt::format("it said no INFO in {} s: is it a NATS server?", patience_s);
+      case Received::closed: return why_closed(link.replies());
+    }
+    if (!link.replies().error().empty()) return link.replies().error();
+  }
+  if (link.replies().info().find("\"tls_required\":true") != std::string::npos) {
+    return "it requires TLS, which is not supported yet";
+  }
+  if (!link.send_all(server.connect)) return why_closed(link.replies());
+  return link.barrier();
+}
+
+}  // namespace
+
+std::variant<std::vector<Server>, std::string> resolve(const std::vector<ServerUrl>& urls) {
+  std::vector<Server> servers;
+  for (const ServerUrl& url : urls) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_NUMERICSERV;
+    addrinfo* found = nullptr;
+    const int failure =
+        getaddrinfo(url.host.c_str(), std::to_string(url.port).c_str(), &hints, &found);
+    if (failure != 0) {
+      return fmt::format("{} is no host name or address: {}", url.host, gai_strerror(failure));
+    }
+    Server server;
+    std::memcpy(&server.address, found->ai_addr, found->ai_addrlen);
+    server.address_bytes = found->ai_addrlen;
+    server.shown = fmt::format("{}:{}", url.host, url.port);
+    server.connect = connect_line(url);
+    servers.push_back(std::move(server));
+    freeaddrinfo(found);
+  }
+  return servers;
+}
+
+Link::~Link() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Link::Link(Link&& from) noexcept
+    : fd_(std::exchange(from.fd_, -1)), replies_(std::move(from.replies_)) {}
+
+bool Link::send_all(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      return false;
+    }
+    bytes.remove_prefix(size_t(sent));
+  }
+  return true;
+}
+
+bool Link::answer_pings() {
+  for (uint32_t pings = replies_.take_pings(); pings > 0; pings--) {
+    if (!send_all(protocol::pong_line)) return false;
+  }
+  return true;
+}
+
+std::optional<std::string> Link::barrier() {
+  const uint64_t pongs = replies_.pongs();
+  if (!send_all(protocol::ping_line)) return why_closed(replies_);
+  while (replies_.pongs() == pongs) {
+    switch (replies_.receive(fd_, 0, [](const auto&) {})) {
+      case Received::bytes: break;
+      case Received::nothing: return fmt::format("it did not answer a PING in {} s", patience_s);
+      case Received::closed: return why_closed(replies_);
+    }
+    if (!answer_pings()) return why_closed(replies_);
+    if (!replies_.error().empty()) return replies_.error();
+  }
+  return {};
+}
+
+void Link::shut_down() { ::shutdown(fd_, SHUT_RDWR); }
+
+void Link::set_receive_timeout(int ms) { set_timeout(fd_, SO_RCVTIMEO, ms); }
+
+std::variant<Link, std::string> dial(const Server& server, size_t buffer_bytes) {
+  const int fd = ::socket(server.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return fmt::format("no socket: {}", std::strerror(errno));
+  Link link(fd, buffer_bytes);
+  set_timeout(fd, SO_SNDTIMEO, patience_s * 1000);
+  set_timeout(fd, SO_RCVTIMEO, patience_s * 1000);
+  const auto* address = reinterpret_cast<const sockaddr*>(&server.address);
+  if (::connect(fd, address, server.address_bytes) != 0) {
+    const int error = errno;
+    if (error == EADDRNOTAVAIL) {
+      return fmt::format("cannot connect to {}: this machine has no ports left for it",
+                         server.shown);
+    }
+    return fmt::format("cannot connect to {}: {}", server.shown,
+                       error == EINPROGRESS ? "no answer" : std::strerror(error));
+  }
+  const int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (auto error = shake_hands(link, server)) {
+    return fmt::format("the server at {} refused us: {}", server.shown, *error);
+  }
+  set_timeout(fd, SO_SNDTIMEO, 0);
+  return link;
+}
+
+std::string shown_server(std::string_view info) {
+  const std::string peal = info_field(info, "peal_version");
+  if (!peal.empty()) return "peal " + peal;
+  return "nats-server " + info_field(info, "version");
+}
+
+}  // namespace peal::bench

@@ -1,0 +1,68 @@
+#pragma once
+// One connection to a server, from the address to the first PONG. It knows sockets and the
+// handshake; what is sent afterwards it must never know.
+
+#include <sys/socket.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "tools/bench/reply_stream.hpp"
+#include "tools/bench/server_url.hpp"
+
+namespace peal::bench {
+
+/// Where to connect, looked up once for all connections.
+struct Server {
+  sockaddr_storage address{};
+  socklen_t address_bytes = 0;
+  std::string shown;    // host:port
+  std::string connect;  // The CONNECT line with the credentials in it.
+};
+
+/// The error is one sentence.
+std::variant<std::vector<Server>, std::string> resolve(const std::vector<ServerUrl>& urls);
+
+/// Owned by one thread at a time; shut_down alone may come from another.
+class Link {
+ public:
+  Link(int fd, size_t buffer_bytes) : fd_(fd), replies_(buffer_bytes) {}
+  ~Link();
+  Link(Link&& from) noexcept;
+  Link& operator=(Link&&) = delete;
+
+  int fd() const { return fd_; }
+  ReplyStream& replies() { return replies_; }
+  const ReplyStream& replies() const { return replies_; }
+
+  /// Waits until all is sent; false when the connection is gone.
+  bool send_all(std::string_view bytes);
+
+  /// Answers the PINGs that came. Only where no PUB is half sent.
+  bool answer_pings();
+
+  /// Sends PING and waits until the server has done all that was asked before: the error that came
+  /// meanwhile, or that none of it came in ten seconds. Messages that come before it are dropped.
+  std::optional<std::string> barrier();
+
+  /// Wakes whoever is blocked in a call on it.
+  void shut_down();
+
+  /// For a blocking receive: gives up after so long.
+  void set_receive_timeout(int ms);
+
+ private:
+  int fd_;
+  ReplyStream replies_;
+};
+
+/// A connection that has shaken hands. The error is one sentence.
+std::variant<Link, std::string> dial(const Server& server, size_t buffer_bytes);
+
+/// What a server calls itself in its INFO.
+std::string shown_server(std::string_view info);
+
+}  // namespace peal::bench

@@ -1,0 +1,50 @@
+#include "tools/bench/reply_stream.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace peal::bench {
+
+Received ReplyStream::read_some(int fd, int flags) {
+  while (true) {
+    const ssize_t got = ::recv(fd, buffer_.data() + end_, buffer_.size() - end_, flags);
+    if (got > 0) {
+      end_ += size_t(got);
+      return Received::bytes;
+    }
+    if (got == 0) return Received::closed;
+    switch (errno) {
+      case EINTR: continue;
+      case EAGAIN: return Received::nothing;
+      default:
+        if (error_.empty()) error_ = std::strerror(errno);
+        return Received::closed;
+    }
+  }
+}
+
+void ReplyStream::on_line(const protocol::Reply& reply) {
+  switch (reply.kind) {
+    case protocol::ReplyKind::info: info_ = reply.text; return;
+    case protocol::ReplyKind::ping: pings_++; return;
+    case protocol::ReplyKind::pong: pongs_++; return;
+    case protocol::ReplyKind::err: error_ = reply.text; return;
+    case protocol::ReplyKind::ok:
+    case protocol::ReplyKind::msg:
+    case protocol::ReplyKind::hmsg: return;
+  }
+}
+
+// What is left is the front of a message. It moves to the front of the buffer, which grows when
+// the whole would not fit.
+void ReplyStream::make_room(size_t needed_bytes) {
+  const size_t left = end_ - begin_;
+  if (begin_ != 0 && left != 0) std::memmove(buffer_.data(), buffer_.data() + begin_, left);
+  begin_ = 0;
+  end_ = left;
+  if (needed_bytes > buffer_.size()) buffer_.resize(std::max(needed_bytes, 2 * buffer_.size()));
+}
+
+}  // namespace peal::bench

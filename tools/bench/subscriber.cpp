@@ -1,0 +1,175 @@
+#include "tools/bench/subscriber.hpp"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "protocol/writer.hpp"
+#include "tools/bench/clock.hpp"
+#include "tools/bench/receive_loop.hpp"
+#include "tools/bench/stamp.hpp"
+
+namespace peal::bench {
+namespace {
+
+// Asked for at most in one receive. Nothing is ever written there: the kernel discards.
+constexpr size_t discard_bytes = 1 << 20;
+char nowhere[discard_bytes];
+
+// The kernel gives less where net.core.rmem_max is less. A reader that falls behind for a moment
+// should fill this, not the server's memory.
+constexpr int receive_buffer_bytes = 4 << 20;
+
+constexpr int64_t alive_interval_ns = 30 * ns_per_s;
+
+}  // namespace
+
+Subscriber::Subscriber(Link link, SubscriberPlan plan, uint32_t index)
+    : link_(std::move(link)), plan_(std::move(plan)), index_(index), streams_(plan_.streams) {
+  setsockopt(link_.fd(), SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes,
+             sizeof receive_buffer_bytes);
+}
+
+std::optional<std::string> Subscriber::subscribe() {
+  // Equally long ids make equally long messages: 1 alone, or 1000000 to 1999999.
+  const bool one = plan_.filters.size() == 1;
+  uint32_t sid = one ? 1 : 1'000'000;
+  sid_bytes_ = one ? 1 : 7;
+  const std::string queue = plan_.queue.empty() ? "" : plan_.queue + " ";
+  std::string lines;
+  for (const std::string& filter : plan_.filters) {
+    lines += fmt::format("SUB {} {}{}\r\n", filter, queue, sid++);
+  }
+  if (!link_.send_all(lines)) return "the connection was closed";
+  // A server answers the first PING of a connection, then says one more INFO. Behind the answer to
+  // another one there is nothing but messages.
+  if (auto error = link_.barrier()) return error;
+  return link_.barrier();
+}
+
+Received Subscriber::receive(int flags) {
+  if (discarding_) return discard(flags);
+  if (reset_.load(std::memory_order_relaxed)) {
+    latency_ = Histogram();
+    reset_.store(false, std::memory_order_relaxed);
+  }
+  int64_t now = 0;
+  ReplyStream& replies = link_.replies();
+  const Received received =
+      replies.receive(link_.fd(), flags, [&](const protocol::Reply& reply) {
+        // One look at the clock for all that one receive brought, after it.
+        if (now == 0) now = now_ns();
+        on_message(reply, now);
+      });
+  if (now != 0) show_counts(now);
+  if (!link_.answer_pings()) return Received::closed;
+  if (uniform_ && received == Received::bytes) {
+    discarding_ = true;
+    discarded_bytes_ = replies.drop_rest();
+  }
+  return received;
+}
+
+// All messages are equally long, and so their number is that of their bytes.
+Received Subscriber::discard(int flags) {
+  const ssize_t got = ::recv(link_.fd(), nowhere, discard_bytes, MSG_TRUNC | flags);
+  if (got > 0) {
+    discarded_bytes_ += uint64_t(got);
+    const int64_t now = now_ns();
+    show_counts(now);
+    keep_alive(now);
+    return Received::bytes;
+  }
+  if (got == 0) return Received::closed;
+  return errno == EAGAIN || errno == EINTR ? Received::nothing : Received::closed;
+}
+
+void Subscriber::show_counts(int64_t now_ns) {
+  uint64_t messages = parsed_;
+  uint64_t bytes = parsed_bytes_;
+  if (discarding_) {
+    const uint64_t discarded = discarded_bytes_ / plan_.expected.frame_bytes;
+    messages += discarded;
+    bytes += discarded * plan_.expected.message_bytes;
+  }
+  bytes_.store(bytes, std::memory_order_relaxed);
+  last_ns_.store(now_ns, std::memory_order_relaxed);
+  messages_.store(messages, std::memory_order_release);
+}
+
+// What is left over of a whole number of messages is PINGs that came between them. From here on
+// the next bytes are looked at again.
+void Subscriber::on_quiet() {
+  if (!discarding_) return;
+  const uint64_t rest = discarded_bytes_ % plan_.expected.frame_bytes;
+  if (rest % protocol::ping_line.size() != 0) return;
+  for (uint64_t pings = rest / protocol::ping_line.size(); pings > 0; pings--) {
+    link_.send_all(protocol::pong_line);
+  }
+  const uint64_t discarded = discarded_bytes_ / plan_.expected.frame_bytes;
+  parsed_ += discarded;
+  parsed_bytes_ += discarded * plan_.expected.message_bytes;
+  discarding_ = false;
+  uniform_ = false;
+}
+
+void Subscriber::keep_alive(int64_t now_ns) {
+  if (now_ns < alive_ns_ + alive_interval_ns) return;
+  if (alive_ns_ != 0) link_.send_all(protocol::pong_line);
+  alive_ns_ = now_ns;
+}
+
+void Subscriber::on_message(const protocol::Reply& reply, int64_t now_ns) {
+  parsed_++;
+  parsed_bytes_ += reply.message.size();
+  switch (plan_.listening) {
+    case Listening::count:
+      uniform_ = plan_.expected.frame_bytes != 0 && looks_right(reply);
+      return;
+    case Listening::time: {
+      const std::string_view payload = reply.message.substr(reply.header_bytes);
+      if (payload.size() >= due_bytes) latency_.record(now_ns - read_due(payload));
+      return;
+    }
+    case Listening::check: return check(reply, now_ns);
+  }
+}
+
+void Subscriber::check(const protocol::Reply& reply, int64_t now_ns) {
+  const auto seal = read_seal(reply.message.substr(reply.header_bytes));
+  if (!seal || seal->stream >= streams_.size() || !looks_right(reply)) {
+    damaged_++;
+    return;
+  }
+  latency_.record(now_ns - seal->due_ns);
+  streams_[seal->stream].on_number(seal->number);
+}
+
+bool Subscriber::looks_right(const protocol::Reply& reply) const {
+  const ExpectedMessage& expected = plan_.expected;
+  return reply.message.size() == expected.message_bytes &&
+         reply.header_bytes == expected.headers.size() &&
+         reply.message.starts_with(expected.headers) && reply.reply.empty() &&
+         reply.sid.size() == sid_bytes_ && reply.subject.size() == expected.subject_bytes &&
+         reply.subject.starts_with(expected.subject_start);
+}
+
+namespace {
+
+void on_closed(Subscriber& subscriber, RunControl& control, const std::atomic<bool>& closing) {
+  if (closing.load(std::memory_order_relaxed)) return;
+  const std::string& error = subscriber.link().replies().error();
+  control.fail(fmt::format("subscriber {} was closed after {} messages: {}", subscriber.index(),
+                           subscriber.messages(),
+                           error.empty() ? "the server did not say why" : error));
+}
+
+}  // namespace
+
+void listen(const std::vector<Subscriber*>& mine, RunControl& control,
+            const std::atomic<bool>& closing) {
+  receive_on_all(mine, [&](Subscriber& subscriber) { on_closed(subscriber, control, closing); });
+}
+
+}  // namespace peal::bench
