@@ -66,9 +66,21 @@ class Mailbox {
     const size_t need = framed(record_bytes);
     const size_t at = written_ & (capacity_ - 1);
     if (at + need > capacity_ || written_ + need - tail_seen_ > capacity_) return nullptr;
-    write_header(at, static_cast<uint32_t>(record_bytes));
-    written_ += need;
-    return bytes_ + at + header_bytes;
+    return begin_record(at, record_bytes);
+  }
+
+  /// Lengthens the last record: room for `more_bytes` behind what it has. nullptr when it has been
+  /// published, or when there is no room behind it.
+  char* try_extend(size_t more_bytes) {
+    if (last_ < published_) return nullptr;
+    const size_t at = last_ & (capacity_ - 1);
+    const size_t need = framed(last_bytes_ + more_bytes);
+    if (at + need > capacity_ || last_ + need - tail_seen_ > capacity_) return nullptr;
+    char* const end = bytes_ + at + header_bytes + last_bytes_;
+    last_bytes_ += more_bytes;
+    write_header(at, static_cast<uint32_t>(last_bytes_));
+    written_ = last_ + need;
+    return end;
   }
 
   /// Room for a record, to be written at once; REQUIRES has_room(record_bytes).
@@ -81,9 +93,7 @@ class Mailbox {
       at = 0;
     }
     assert(written_ + need - tail_seen_ <= capacity_);
-    write_header(at, static_cast<uint32_t>(record_bytes));
-    written_ += need;
-    return bytes_ + at + header_bytes;
+    return begin_record(at, record_bytes);
   }
 
   /// Bytes written and not yet shown to the consumer.
@@ -158,6 +168,14 @@ class Mailbox {
     return to_end > at_front ? to_end : at_front;
   }
 
+  char* begin_record(size_t at, size_t record_bytes) {
+    write_header(at, static_cast<uint32_t>(record_bytes));
+    last_ = written_;
+    last_bytes_ = record_bytes;
+    written_ += framed(record_bytes);
+    return bytes_ + at + header_bytes;
+  }
+
   void write_header(size_t at, uint32_t length) {
     std::memcpy(bytes_ + at, &length, sizeof length);
   }
@@ -169,6 +187,8 @@ class Mailbox {
   alignas(cache_line_bytes) uint64_t written_ = 0;
   uint64_t published_ = 0;
   uint64_t tail_seen_ = 0;
+  uint64_t last_ = 0;  // Where the last record begins.
+  size_t last_bytes_ = 0;
 
   alignas(cache_line_bytes) std::atomic<uint64_t> head_{0};
   std::atomic<bool> producer_waits_{false};

@@ -113,8 +113,8 @@ class Connection {
     in_messages_++;
     in_bytes_ += bytes;
   }
-  void count_out(size_t bytes) {
-    out_messages_++;
+  void count_out(size_t messages, size_t bytes) {
+    out_messages_ += messages;
     out_bytes_ += bytes;
   }
   void flush_later() {

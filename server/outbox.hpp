@@ -35,6 +35,8 @@ class Outbox {
     }
     return grow(pool, bytes);
   }
+  /// How much the piece that reserve() has just given has in all.
+  size_t room() const { return tail_->capacity - tail_->written; }
   void commit(size_t bytes) {
     tail_->written += static_cast<uint32_t>(bytes);
     pending_bytes_ += bytes;

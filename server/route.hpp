@@ -65,7 +65,12 @@ class RouteMemo {
 
   // ---- The head of the MSG to the only subscription.
 
-  /// For a message of this size, without reply and headers. Empty when it is too long to be kept.
+  /// Whether it is short enough to be kept. REQUIRES a plan with a plain subscription.
+  bool keeps_head() const {
+    return protocol::msg_head_bytes_max(subject_bytes_, plan_.plain.front()->sid().size(), 0) <=
+           head_.size();
+  }
+  /// For a message of this size, without reply and headers. REQUIRES keeps_head().
   std::string_view head(size_t message_bytes) {
     if (message_bytes != head_message_bytes_) [[unlikely]] make_head(message_bytes);
     return {head_.data(), head_bytes_};
@@ -99,8 +104,6 @@ class RouteMemo {
   void make_head(size_t message_bytes) {
     const std::string_view sid = plan_.plain.front()->sid();
     head_message_bytes_ = message_bytes;
-    head_bytes_ = 0;
-    if (protocol::msg_head_bytes_max(subject_bytes_, sid.size(), 0) > head_.size()) return;
     const char* const end =
         protocol::write_msg_head(head_.data(), subject(), sid, {}, message_bytes);
     head_bytes_ = static_cast<size_t>(end - head_.data());

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
-#include <limits>
 
 #include "core/copy.hpp"
 #include "protocol/headers.hpp"
@@ -44,6 +43,11 @@ char* write_groups(char* out, std::span<const std::string_view> groups) {
     out = put(out, name);
   }
   return out;
+}
+
+/// How many messages a record with nothing but a head and messages has.
+size_t run_length(const MessageHead& head, std::string_view messages) {
+  return messages.size() / (head.message_bytes + tail_bytes);
 }
 
 /// What comes last in a record, and the flag that says which way.
@@ -135,7 +139,7 @@ bool Router::publish_again(Connection& publisher, const char* message) {
     const Plan& plan = memo.plan();
     if (plan.shards.empty() && may_deliver_again(memo, &publisher)) {
       publisher.count_in(size);
-      if (deliver_again(memo, message, size) == Delivery::slow) publisher.want_stall();
+      if (deliver_again(memo, message, size, 1) == Delivery::slow) publisher.want_stall();
       return true;
     }
     if (plan.plain.empty() && plan.shards.size() == 1 &&
@@ -295,12 +299,19 @@ void Router::hand_over(const Connection& publisher, const Message& message, uint
   shard_.stats().messages_to_shards += targeted_.size();
 }
 
-// A record with nothing but the message: its subject is that of the record before it.
+// Messages of one publisher that differ in nothing but their bytes go over as one record, for as long as
+// the other shard has not been shown it: a head, then message behind message, each with its CR LF.
 bool Router::hand_over_again(Connection& publisher, const RouteMemo& memo, const char* message,
                              size_t size) {
   const ShardId to = memo.plan().shards.front();
-  if (!shard_.link().repeated_route(to, memo.version())) return false;
-  char* const begin = shard_.link().try_append(to, sizeof(MessageHead) + size + tail_bytes);
+  const size_t bytes = size + tail_bytes;
+  ShardLink& link = shard_.link();
+  if (char* const more = link.extend_run(to, memo.version(), publisher.slot(), bytes)) [[likely]] {
+    core::copy_short(more, message, bytes);
+    return true;
+  }
+  char* const begin =
+      link.begin_run(to, memo.version(), publisher.slot(), sizeof(MessageHead), bytes);
   if (begin == nullptr) return false;
   MessageHead& head = *new (begin) MessageHead;
   head.flags = repeated_flags;
@@ -308,7 +319,7 @@ bool Router::hand_over_again(Connection& publisher, const RouteMemo& memo, const
   head.message_bytes = static_cast<uint32_t>(size);
   head.origin_slot = publisher.slot();
   head.origin_generation = publisher.generation();
-  core::copy_short(begin + sizeof head, message, size + tail_bytes);
+  core::copy_short(begin + sizeof head, message, bytes);
   return true;
 }
 
@@ -322,7 +333,7 @@ bool Router::may_deliver(const Subscription& subscription, const Connection* pub
 
 Router::Delivery Router::deliver(Subscription& subscription, const Message& message, bool sole) {
   Connection& receiver = shard_.owner(subscription);
-  if (subscription.delivered != std::numeric_limits<uint32_t>::max()) subscription.delivered++;
+  subscription.count_delivered(1);
   const Delivery delivery = append(receiver, subscription, message, sole);
   if (subscription.delivered_max != 0 && subscription.delivered >= subscription.delivered_max) {
     receiver.end_subscription(subscription);
@@ -332,29 +343,34 @@ Router::Delivery Router::deliver(Subscription& subscription, const Message& mess
 
 bool Router::may_deliver_again(const RouteMemo& memo, const Connection* publisher) const {
   const Plan& plan = memo.plan();
-  return plan.plain.size() == 1 && plan.plain.front()->delivered_max == 0 &&
+  return plan.plain.size() == 1 && plan.plain.front()->delivered_max == 0 && memo.keeps_head() &&
          may_deliver(*plan.plain.front(), publisher);
 }
 
-// To one plain subscription that has had the like before: the head is copied, not written.
-Router::Delivery Router::deliver_again(RouteMemo& memo, const char* message, size_t size) {
+// `count` messages of `size` bytes, each with its CR LF, to one plain subscription that has had the like
+// before: heads are copied, not written.
+Router::Delivery Router::deliver_again(RouteMemo& memo, const char* messages, size_t size,
+                                       size_t count) {
   Subscription& subscription = *memo.plan().plain.front();
   Connection& receiver = shard_.owner(subscription);
   const std::string_view head = memo.head(size);
-  if (head.empty()) [[unlikely]] {
-    protocol::Command text;
-    text.subject = memo.subject();
-    text.reply = {};
-    text.header_bytes = 0;
-    return deliver(subscription, {text, message, size, {}}, true);
-  }
-  if (subscription.delivered != std::numeric_limits<uint32_t>::max()) subscription.delivered++;
+  const size_t content_bytes = size + tail_bytes;
+  const size_t each_bytes = head.size() + content_bytes;
   Outbox& outbox = receiver.outbox();
-  char* const begin = outbox.reserve(shard_.pool(), head.size() + size + tail_bytes);
-  core::copy_short(core::copy_short(begin, head.data(), head.size()), message, size + tail_bytes);
-  outbox.commit(head.size() + size + tail_bytes);
+  for (size_t left = count; left > 0;) {
+    char* out = outbox.reserve(shard_.pool(), each_bytes);
+    const size_t now = std::min(left, outbox.room() / each_bytes);
+    for (size_t i = 0; i < now; i++) {
+      out = core::copy_short(out, head.data(), head.size());
+      out = core::copy_short(out, messages, content_bytes);
+      messages += content_bytes;
+    }
+    outbox.commit(now * each_bytes);
+    left -= now;
+  }
+  subscription.count_delivered(count);
   receiver.flush_later();
-  receiver.count_out(size);
+  receiver.count_out(count, count * size);
   return settle(receiver, true);
 }
 
@@ -390,7 +406,7 @@ Router::Delivery Router::append(Connection& receiver, const Subscription& subscr
     outbox.commit(static_cast<size_t>(end - begin));
   }
   receiver.flush_later();
-  receiver.count_out(size);
+  receiver.count_out(1, size);
   return settle(receiver, sole);
 }
 
@@ -415,7 +431,8 @@ void Router::on_record(ShardId from, std::string_view record) {
   RouteMemo& memo = lane_memos_[from];
   if (head.flags == repeated_flags && memo.holds(shard_.interest().epoch()) &&
       may_deliver_again(memo, nullptr)) [[likely]] {
-    if (deliver_again(memo, record.data(), head.message_bytes) == Delivery::slow) {
+    if (deliver_again(memo, record.data(), head.message_bytes, run_length(head, record)) ==
+        Delivery::slow) {
       hold_back(from, head);
     }
     return;
@@ -443,30 +460,44 @@ void Router::on_record(ShardId from, std::string_view record) {
     lane_subjects_[from] = text.subject;
     plan = &plan_for(memo, extension.account, text.subject);
   }
+  if (head.flags == repeated_flags) {
+    for (size_t left = run_length(head, record); left > 0; left--) {
+      const char* const begin = take(record, head.message_bytes + tail_bytes).data();
+      deliver_record(*plan, head, extension, groups, {text, begin, head.message_bytes, {}});
+      // A maximum that was reached, or a close, changes who gets the next.
+      plan = &plan_for(memo, extension.account, text.subject);
+    }
+    return;
+  }
   Message message{text, record.data(), head.message_bytes, {}};
   if ((head.flags & message_by_reference) != 0) [[unlikely]] {
     const auto part = take_head<ReferencePart>(record);
     message.begin = part.begin;
     message.block = core::BlockRef(part.block);
   }
+  deliver_record(*plan, head, extension, groups, message);
+}
 
+void Router::deliver_record(const Plan& plan, const MessageHead& head,
+                            const MessageExtension& extension, std::string_view groups,
+                            const Message& message) {
   unsigned delivered = 0;
   bool slow = false;
-  const bool sole = (head.flags & message_sole) != 0 && plan->plain.size() + plan->queues.size() == 1;
+  const bool sole = (head.flags & message_sole) != 0 && plan.plain.size() + plan.queues.size() == 1;
   const auto give = [&](Subscription& subscription) {
     slow |= deliver(subscription, message, sole) == Delivery::slow;
     delivered++;
   };
   if ((head.flags & message_plain) != 0) {
-    for (Subscription* subscription : plan->plain) {
+    for (Subscription* subscription : plan.plain) {
       if (may_deliver(*subscription, nullptr)) give(*subscription);
     }
   }
   while (!groups.empty()) {
     const std::string_view name = take(groups, take_head<uint16_t>(groups));
-    const auto group = std::find_if(plan->queues.begin(), plan->queues.end(),
+    const auto group = std::find_if(plan.queues.begin(), plan.queues.end(),
                                     [&](const QueuePlan& each) { return each.name == name; });
-    const QueuePlan* known = group == plan->queues.end() ? nullptr : &*group;
+    const QueuePlan* known = group == plan.queues.end() ? nullptr : &*group;
     Subscription* member = known == nullptr ? nullptr : pick_here(*known, nullptr);
     if (member != nullptr) {
       give(*member);
@@ -547,7 +578,7 @@ void Router::answer_no_responders(Connection& requester, std::string_view subjec
   char* const end = protocol::write_no_responders(begin, reply, sid, subject);
   outbox.commit(static_cast<size_t>(end - begin));
   requester.flush_later();
-  requester.count_out(protocol::no_responders_bytes(subject));
+  requester.count_out(1, protocol::no_responders_bytes(subject));
   shard_.stats().no_responders++;
   if (outbox.pending_bytes() > shard_.options().limits.pending_bytes_max) {
     requester.close(CloseReason::slow_consumer_pending);

@@ -74,7 +74,9 @@ class Router {
                   bool sole);
   Delivery settle(Connection& receiver, bool sole);
   bool may_deliver_again(const RouteMemo& memo, const Connection* publisher) const;
-  Delivery deliver_again(RouteMemo& memo, const char* message, size_t size);
+  Delivery deliver_again(RouteMemo& memo, const char* messages, size_t size, size_t count);
+  void deliver_record(const Plan& plan, const MessageHead& head, const MessageExtension& extension,
+                      std::string_view groups, const Message& message);
   bool hand_over_again(Connection& publisher, const RouteMemo& memo, const char* message,
                        size_t size);
   Subscription* pick_here(const QueuePlan& group, const Connection* publisher);

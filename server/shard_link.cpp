@@ -43,6 +43,7 @@ ShardLink::ShardLink(ShardId here, core::Mesh& mesh, core::Reactor& reactor, Int
   record_bytes_max_ = any.record_bytes_max();
   publish_early_bytes_ = any.capacity_bytes() / 2;
   release_early_bytes_ = any.capacity_bytes() / 4;
+  run_bytes_max_ = any.capacity_bytes() / 16;
 }
 
 ShardLink::~ShardLink() {
@@ -108,7 +109,10 @@ bool ShardLink::flush_side(ShardId to) {
     core::Mailbox& mailbox = out(first.lane, to);
     if (!mailbox.has_room(first.record.size())) return false;
     put(mailbox.append(first.record.size()), first.record);
-    if (first.lane == Lane::data) peers_[to].route_version = 0;
+    if (first.lane == Lane::data) {
+      peers_[to].route_version = 0;
+      peers_[to].run_bytes = 0;
+    }
     touch(to);
     side_bytes_ -= first.record.size();
     side.pop_front();

@@ -61,27 +61,42 @@ class ShardLink {
     Peer& peer = peers_[to];
     if (peer.data_out->unpublished_bytes() >= publish_early_bytes_) [[unlikely]] publish_early(to);
     peer.touched = true;
+    peer.run_bytes = 0;
     return peer.data_out->append(record_bytes);
   }
 
-  /// Both at once for what is usual: nullptr when it is not, and the two above are to be asked.
-  char* try_append(ShardId to, size_t record_bytes) {
+  /// Room behind the last record, when that is a run of messages of so many bytes from the same origin,
+  /// and on the same route. nullptr when it is not, or has no room.
+  char* extend_run(ShardId to, uint64_t route_version, uint32_t origin, size_t message_bytes) {
     Peer& peer = peers_[to];
-    if (!interest_flushed() || !peer.side.empty() ||
-        peer.data_out->unpublished_bytes() >= publish_early_bytes_) [[unlikely]] {
+    if (peer.run_bytes < message_bytes || peer.run_message_bytes != message_bytes ||
+        peer.run_origin != origin || peer.route_version != route_version || !interest_flushed()) {
+      return nullptr;
+    }
+    peer.run_bytes -= message_bytes;
+    return peer.data_out->try_extend(message_bytes);
+  }
+
+  /// Begins such a run with a record that has `head_bytes` before the first message. nullptr when
+  /// something is unusual, and has_room() and append() are to be asked.
+  char* begin_run(ShardId to, uint64_t route_version, uint32_t origin, size_t head_bytes,
+                  size_t message_bytes) {
+    Peer& peer = peers_[to];
+    if (peer.route_version != route_version || route_version == 0 || !interest_flushed() ||
+        !peer.side.empty() || peer.data_out->unpublished_bytes() >= publish_early_bytes_) {
       return nullptr;
     }
     peer.touched = true;
-    return peer.data_out->try_append(record_bytes);
+    peer.run_bytes = run_bytes_max_;
+    peer.run_message_bytes = message_bytes;
+    peer.run_origin = origin;
+    return peer.data_out->try_append(head_bytes + message_bytes);
   }
 
   /// Whether the last record appended for `to` was of the route so versioned; from now on it is.
   bool repeats_route(ShardId to, uint64_t version) {
     const uint64_t before = std::exchange(peers_[to].route_version, version);
     return before == version && version != 0;
-  }
-  bool repeated_route(ShardId to, uint64_t version) const {
-    return peers_[to].route_version == version && version != 0;
   }
 
   /// A data record that may not fail for want of room: it waits in the side list. False when that is
@@ -154,6 +169,9 @@ class ShardLink {
   struct Peer {
     core::Mailbox* data_out = nullptr;
     uint64_t route_version = 0;  // Of the last data record.
+    size_t run_bytes = 0;        // How much longer it may become, if it is a run.
+    size_t run_message_bytes = 0;
+    uint32_t run_origin = 0;
     bool touched = false;
     std::deque<Deferred> side;
     uint64_t told_epoch = 0;       // Of our interest, in its control lane.
@@ -173,6 +191,7 @@ class ShardLink {
   size_t record_bytes_max_ = SIZE_MAX;
   size_t publish_early_bytes_ = SIZE_MAX;
   size_t release_early_bytes_ = SIZE_MAX;
+  size_t run_bytes_max_ = 0;
   uint64_t flushed_epoch_ = 0;
   size_t side_bytes_ = 0;
   ShardId first_drained_ = 0;

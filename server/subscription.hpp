@@ -31,6 +31,11 @@ class Subscription {
   bool in_force = true;  // False between unsubscribe() and reclaim().
   bool in_queue_group = false;
 
+  void count_delivered(size_t count) {
+    const size_t left = UINT32_MAX - delivered;
+    delivered += static_cast<uint32_t>(count < left ? count : left);
+  }
+
   std::string_view sid() const {
     if (sid_bytes_ <= sid_inline_bytes) return {sid_, sid_bytes_};
     return long_sid();
