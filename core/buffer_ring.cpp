@@ -15,8 +15,8 @@ namespace {
 constexpr size_t slack_bytes = 64;
 
 void* map(size_t bytes) {
-  void* memory =
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   return memory == MAP_FAILED ? nullptr : memory;
 }
 
@@ -43,8 +43,8 @@ int BufferRing::open(io_uring& ring, const Shape& shape) {
   registration.flags = shape.incremental ? uring_abi::buffer_ring_incremental : 0;
   int result = -ENOMEM;
   if (memory != nullptr && slots != nullptr) {
-    result = io_uring_register_buf_ring(&ring, reinterpret_cast<io_uring_buf_reg*>(&registration),
-                                        0);
+    result =
+        io_uring_register_buf_ring(&ring, reinterpret_cast<io_uring_buf_reg*>(&registration), 0);
   }
   if (result != 0) {
     if (memory != nullptr) munmap(memory, memory_bytes);
@@ -96,10 +96,9 @@ void BufferRing::give_back() {
   const int mask = io_uring_buf_ring_mask(shape_.buffers);
   for (const uint16_t buffer : spent_) {
     used_bytes_[buffer] = 0;
-    io_uring_buf_ring_add(slots_, memory_ + size_t{buffer} * shape_.buffer_bytes,
-                          shape_.buffer_bytes,
-                          static_cast<uint16_t>(buffer | shape_.group << group_shift), mask,
-                          offset++);
+    io_uring_buf_ring_add(
+        slots_, memory_ + size_t{buffer} * shape_.buffer_bytes, shape_.buffer_bytes,
+        static_cast<uint16_t>(buffer | shape_.group << group_shift), mask, offset++);
   }
   io_uring_buf_ring_advance(slots_, offset);
   available_ += static_cast<unsigned>(offset);

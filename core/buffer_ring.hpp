@@ -1,10 +1,12 @@
 #pragma once
-// Provided receive buffers: memory lent to the kernel, which picks a buffer only when bytes have come.
-// So no buffer belongs to an idle socket. What a completion used is given back at the turn's end.
+// Provided receive buffers: memory lent to the kernel, which picks a buffer only when bytes have
+// come. So no buffer belongs to an idle socket. What a completion used is given back at the turn's
+// end.
 //
-// Incremental (kernel 6.12): few large buffers, each shared by many small reads, which is what keeps the
-// pool inside the L2 cache and yet serves thousands of sockets. Before that: many small buffers, one per
-// read, and beside them a ring of few large ones for busy sockets. One thread, the ring's own.
+// Incremental (kernel 6.12): few large buffers, each shared by many small reads, which is what
+// keeps the pool inside the L2 cache and yet serves thousands of sockets. Before that: many small
+// buffers, one per read, and beside them a ring of few large ones for busy sockets. One thread, the
+// ring's own.
 
 #include <cstddef>
 #include <cstdint>
@@ -19,9 +21,9 @@ namespace peal::core {
 class BufferRing {
  public:
   struct Shape {
-    uint16_t group;          // How receives name it. Also the upper bits of its buffers' ids.
+    uint16_t group;  // How receives name it. Also the upper bits of its buffers' ids.
     uint32_t buffer_bytes;
-    uint32_t buffers;        // A power of two.
+    uint32_t buffers;  // A power of two.
     bool incremental;
   };
 
@@ -30,7 +32,8 @@ class BufferRing {
   BufferRing(const BufferRing&) = delete;
   BufferRing& operator=(const BufferRing&) = delete;
 
-  /// 0, or -errno. With `incremental` a kernel that lacks it answers -EINVAL, and one may try again.
+  /// 0, or -errno. With `incremental` a kernel that lacks it answers -EINVAL, and one may try
+  /// again.
   int open(io_uring& ring, const Shape& shape);
 
   /// The group of the ring that a completion's buffer is of.
@@ -56,8 +59,8 @@ class BufferRing {
   size_t memory_bytes_ = 0;
   Shape shape_{};
   unsigned available_ = 0;
-  std::vector<uint32_t> used_bytes_;    // Incremental: how much of each buffer has come back.
-  std::vector<uint16_t> spent_;         // Taken whole, to be lent again.
+  std::vector<uint32_t> used_bytes_;  // Incremental: how much of each buffer has come back.
+  std::vector<uint16_t> spent_;       // Taken whole, to be lent again.
 };
 
 }  // namespace peal::core

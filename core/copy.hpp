@@ -1,6 +1,6 @@
 #pragma once
-// Copying of short texts in place: a call of memcpy costs more than the moving of a few dozen bytes,
-// which is what most messages have. Reads and writes no byte outside of what is copied.
+// Copying of short texts in place: a call of memcpy costs more than the moving of a few dozen
+// bytes, which is what most messages have. Reads and writes no byte outside of what is copied.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,6 @@
 #pragma once
-// A large payload as immutable counted bytes, shared by everyone who has it to send, on whichever shard.
-// It knows its length and how many hold it. Whoever lets go last frees it.
+// A large payload as immutable counted bytes, shared by everyone who has it to send, on whichever
+// shard. It knows its length and how many hold it. Whoever lets go last frees it.
 
 #include <atomic>
 #include <cassert>

@@ -1,7 +1,8 @@
 #pragma once
 // What memory is used for, by purpose, for the whole process. Each thread has a page of its own and
-// writes only there; the sum over all pages is the truth, though one page may be negative, since what
-// one thread charged another may release. Read coarsely: a page is shown to others once a turn.
+// writes only there; the sum over all pages is the truth, though one page may be negative, since
+// what one thread charged another may release. Read coarsely: a page is shown to others once a
+// turn.
 
 #include <array>
 #include <atomic>
@@ -38,8 +39,8 @@ class LedgerPage {
   std::array<int64_t, purposes> bytes_{};
 };
 
-/// The page of the thread that asks. In the simulation several shards share one thread and one page,
-/// which the sum does not mind.
+/// The page of the thread that asks. In the simulation several shards share one thread and one
+/// page, which the sum does not mind.
 inline LedgerPage& ledger() {
   thread_local LedgerPage page;
   return page;

@@ -1,11 +1,11 @@
 #pragma once
 // One producer thread, one consumer thread, a bounded ring of bytes between them. Records lie in it
-// as they were written, so a message crosses from core to core as one copy in and none out. It knows
-// lengths; what a record means is between the two ends.
+// as they were written, so a message crosses from core to core as one copy in and none out. It
+// knows lengths; what a record means is between the two ends.
 //
-// The producer writes record after record and publishes them together, so that the shared cache line
-// changes hands once for many messages. Nothing here blocks, grows or drops: a record that does not
-// fit is refused before a byte of it is written.
+// The producer writes record after record and publishes them together, so that the shared cache
+// line changes hands once for many messages. Nothing here blocks, grows or drops: a record that
+// does not fit is refused before a byte of it is written.
 //
 //        tail_ (consumer)        head_ (published)       written_ (producer's own)
 //          v                       v                       v
@@ -37,8 +37,8 @@ class Mailbox {
 
   explicit Mailbox(size_t capacity_bytes)
       : capacity_(std::bit_ceil(capacity_bytes)),
-        bytes_(static_cast<char*>(std::aligned_alloc(
-            cache_line_bytes, capacity_ + ((slack_bytes + 63) & ~size_t{63})))) {
+        bytes_(static_cast<char*>(
+            std::aligned_alloc(cache_line_bytes, capacity_ + ((slack_bytes + 63) & ~size_t{63})))) {
     if (bytes_ == nullptr) throw std::bad_alloc();
   }
   ~Mailbox() { std::free(bytes_); }
@@ -60,8 +60,8 @@ class Mailbox {
     return need <= room(tail_seen_);
   }
 
-  /// Room for a record, to be written at once; nullptr when there is none, as far as is known without
-  /// a look at the consumer's line.
+  /// Room for a record, to be written at once; nullptr when there is none, as far as is known
+  /// without a look at the consumer's line.
   char* try_append(size_t record_bytes) {
     const size_t need = framed(record_bytes);
     const size_t at = written_ & (capacity_ - 1);

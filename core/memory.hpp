@@ -1,6 +1,7 @@
 #pragma once
-// What becomes of a small allocation that fails: the process says so in one line and ends, because no
-// caller could do better with what is left. Large ones are asked for elsewhere, and may be refused.
+// What becomes of a small allocation that fails: the process says so in one line and ends, because
+// no caller could do better with what is left. Large ones are asked for elsewhere, and may be
+// refused.
 
 #include <cstddef>
 #include <cstdlib>

@@ -1,11 +1,12 @@
 #pragma once
-// All mailboxes between the shards of a process, and the waking of sleepers. Between each ordered pair
-// of shards run two lanes: one for data, bounded by budget and backpressure, and one for control, which
-// is always drained to its end. It knows bytes and shards; it must never know what a record means.
+// All mailboxes between the shards of a process, and the waking of sleepers. Between each ordered
+// pair of shards run two lanes: one for data, bounded by budget and backpressure, and one for
+// control, which is always drained to its end. It knows bytes and shards; it must never know what a
+// record means.
 //
-// A shard that is about to sleep says so, then looks at its lanes once more; a producer publishes, then
-// looks whether the consumer sleeps. Both sides use sequentially consistent accesses, so one of the two
-// sees the other, and no wake-up is lost. Only sleepers are woken, once a turn.
+// A shard that is about to sleep says so, then looks at its lanes once more; a producer publishes,
+// then looks whether the consumer sleeps. Both sides use sequentially consistent accesses, so one
+// of the two sees the other, and no wake-up is lost. Only sleepers are woken, once a turn.
 
 #include <atomic>
 #include <cstdint>

@@ -1,5 +1,6 @@
 #pragma once
-// Chance as an argument, so that a test can own it. Fast and good enough to spread load; not for secrets.
+// Chance as an argument, so that a test can own it. Fast and good enough to spread load; not for
+// secrets.
 
 #include <cstdint>
 
@@ -17,10 +18,9 @@ class Random {
     return mixed ^ mixed >> 31;
   }
 
-  /// Evenly from 0 to bound - 1; the bias of the multiplication is below 2^-32 for any 32-bit bound.
-  uint32_t below(uint32_t bound) {
-    return static_cast<uint32_t>((next() >> 32) * bound >> 32);
-  }
+  /// Evenly from 0 to bound - 1; the bias of the multiplication is below 2^-32 for any 32-bit
+  /// bound.
+  uint32_t below(uint32_t bound) { return static_cast<uint32_t>((next() >> 32) * bound >> 32); }
 
  private:
   uint64_t state_;

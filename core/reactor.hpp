@@ -1,21 +1,24 @@
 #pragma once
-// The seam: operations in, completions out. One reactor belongs to one thread, and everything that a
-// shard asks of the kernel, of the clock or of its fellow shards' sleep goes through here. It knows
-// descriptors and bytes; it must never know what the bytes mean.
+// The seam: operations in, completions out. One reactor belongs to one thread, and everything that
+// a shard asks of the kernel, of the clock or of its fellow shards' sleep goes through here. It
+// knows descriptors and bytes; it must never know what the bytes mean.
 //
 // Two implementations exist, chosen at link time: reactor_uring.cpp over io_uring, and
 // tests/sim/reactor_sim.cpp over a seeded world in which whole shards run in one thread.
 //
 // What a caller may rely on, in both:
-//   - accept and recv are multishot: they complete many times. A completion without `more` is the last
-//     of its operation, whatever its result, and may come at any moment (cap reached, no buffers, the
-//     kernel's mood). The caller arms again if it still wants to.
+//   - accept and recv are multishot: they complete many times. A completion without `more` is the
+//   last
+//     of its operation, whatever its result, and may come at any moment (cap reached, no buffers,
+//     the kernel's mood). The caller arms again if it still wants to.
 //   - A send completes once, with a count that may be short of what was asked, or with an errno.
 //     Its memory must stay as it is until then.
-//   - cancel() ends the operations that carry a token. Each still completes, with what it had done or
+//   - cancel() ends the operations that carry a token. Each still completes, with what it had done
+//   or
 //     with ECANCELED; completions that were already on their way arrive first.
 //   - Completions of one operation keep their order. Those of different operations may come in any.
-//   - Nothing is called back: completions are handed over by wait() and stay valid until give_back().
+//   - Nothing is called back: completions are handed over by wait() and stay valid until
+//   give_back().
 
 #include <sys/uio.h>
 
@@ -75,8 +78,8 @@ enum Feature : uint32_t {
 struct ReactorConfig {
   unsigned submission_entries = 1024;
   unsigned completion_entries = 8192;
-  /// One socket takes about this much in one turn, then its neighbours are served. It is the unit of
-  /// what a paused connection may still bring, and mailboxes hold at least two of it.
+  /// One socket takes about this much in one turn, then its neighbours are served. It is the unit
+  /// of what a paused connection may still bring, and mailboxes hold at least two of it.
   uint32_t recv_cap_bytes = 64 * 1024;
   uint32_t features = feature_all;
 };
@@ -92,7 +95,8 @@ struct ReactorStats {
 
 class Reactor {
  public:
-  /// Must be called on the thread that will use the reactor. The error is one sentence with the remedy.
+  /// Must be called on the thread that will use the reactor. The error is one sentence with the
+  /// remedy.
   static std::variant<std::unique_ptr<Reactor>, std::string> create(const ReactorConfig& config);
   ~Reactor();
   Reactor(const Reactor&) = delete;
@@ -104,8 +108,8 @@ class Reactor {
   /// Receives into the shard's pool of provided buffers. No buffer belongs to an idle socket.
   void recv(int descriptor, Token token);
 
-  /// Whether recv() ends by itself after one cap. Before Linux 6.17 it goes on for as long as the socket
-  /// has bytes and the pool has buffers, so a busy socket is better read by recv_once().
+  /// Whether recv() ends by itself after one cap. Before Linux 6.17 it goes on for as long as the
+  /// socket has bytes and the pool has buffers, so a busy socket is better read by recv_once().
   bool ends_recv_at_cap() const;
 
   /// One completion, from the pool's largest buffers.
@@ -131,12 +135,13 @@ class Reactor {
   /// Gives the reactor behind `peer_handle` a wake completion. Goes out with the next wait().
   void wake(int peer_handle);
 
-  /// The same from a thread that has no reactor, at once: a notify completion. The only function that
-  /// another thread may call.
+  /// The same from a thread that has no reactor, at once: a notify completion. The only function
+  /// that another thread may call.
   void notify();
 
   /// Submits what was asked since the last call and returns what has completed. With nothing
-  /// completed it waits until `deadline_ns` of now_ns()'s clock; a deadline in the past never waits.
+  /// completed it waits until `deadline_ns` of now_ns()'s clock; a deadline in the past never
+  /// waits.
   std::span<const Completion> wait(int64_t deadline_ns);
 
   /// Ends the life of the last completions and their bytes: receive buffers go back to the kernel.

@@ -1,5 +1,5 @@
-// The reactor over io_uring. One enter a turn submits everything that the turn asked for and fetches
-// what has completed; see reactor.hpp for what callers may rely on.
+// The reactor over io_uring. One enter a turn submits everything that the turn asked for and
+// fetches what has completed; see reactor.hpp for what callers may rely on.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -170,7 +170,8 @@ void Reactor::recv(int descriptor, Token token) {
   entry->flags |= IOSQE_BUFFER_SELECT;
   entry->buf_group = impl_->buffers.group();
   entry->file_index = impl_->recv_cap_bytes;  // Where newer headers have `optlen`.
-  // Without this, arming while the pool is empty fails at once, even for a socket with nothing to say.
+  // Without this, arming while the pool is empty fails at once, even for a socket with nothing to
+  // say.
   if (impl_->buffers.available() == 0) entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
   entry->user_data = token.pack();
 }

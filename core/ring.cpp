@@ -44,8 +44,8 @@ std::optional<std::string> Ring::open(unsigned submission_entries, unsigned comp
   assert(!open_);
   for (;;) {
     io_uring_params params{};
-    // SINGLE_ISSUER and DEFER_TASKRUN: the kernel works for this ring only when its thread enters, so
-    // nothing interrupts parsing. SUBMIT_ALL: one bad entry does not hold up those behind it.
+    // SINGLE_ISSUER and DEFER_TASKRUN: the kernel works for this ring only when its thread enters,
+    // so nothing interrupts parsing. SUBMIT_ALL: one bad entry does not hold up those behind it.
     params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                    IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
     params.cq_entries = completion_entries;

@@ -18,8 +18,8 @@ class Ring {
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
 
-  /// On the thread that will use it. Queues are halved where locked memory is short. The error is one
-  /// sentence with the remedy.
+  /// On the thread that will use it. Queues are halved where locked memory is short. The error is
+  /// one sentence with the remedy.
   std::optional<std::string> open(unsigned submission_entries, unsigned completion_entries);
 
   /// An empty entry; submits what is there when the queue is full.

@@ -18,13 +18,17 @@ constexpr int backlog = 4096;
 std::string explain(const std::string& host, uint16_t port, int error) {
   switch (error) {
     case EADDRINUSE:
-      return fmt::format("port {} on {} is in use: stop the server that has it, or choose another "
-                         "with --port", port, host);
+      return fmt::format(
+          "port {} on {} is in use: stop the server that has it, or choose another "
+          "with --port",
+          port, host);
     case EADDRNOTAVAIL:
       return fmt::format("{} is no address of this machine: choose another with --addr", host);
     case EACCES:
-      return fmt::format("port {} may not be used without privileges: choose one above 1023 with "
-                         "--port", port);
+      return fmt::format(
+          "port {} may not be used without privileges: choose one above 1023 with "
+          "--port",
+          port);
     default:
       return fmt::format("cannot listen on {}:{}: {}", host, port, std::strerror(error));
   }

@@ -12,7 +12,8 @@ struct ListeningSocket {
   uint16_t port;  // The one that was given, where any was asked for.
 };
 
-/// Binds to a host name or address; port 0 is any free one. The error is one sentence with the remedy.
+/// Binds to a host name or address; port 0 is any free one. The error is one sentence with the
+/// remedy.
 std::variant<ListeningSocket, std::string> listen_tcp(const std::string& host, uint16_t port);
 
 }  // namespace peal::core

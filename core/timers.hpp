@@ -1,10 +1,10 @@
 #pragma once
 // A coarse timing wheel: one due time for each small id, set and cleared in constant time, without
-// memory of its own per timer beyond twelve bytes in a table. It knows ids and ticks; it must never know
-// what is due. One thread.
+// memory of its own per timer beyond twelve bytes in a table. It knows ids and ticks; it must never
+// know what is due. One thread.
 //
-// Ids lie in doubly linked lists, one for each slot of the wheel. An id that is due later than one turn
-// of the wheel is found once a turn and left where it is.
+// Ids lie in doubly linked lists, one for each slot of the wheel. An id that is due later than one
+// turn of the wheel is found once a turn and left where it is.
 
 #include <array>
 #include <bit>
@@ -54,7 +54,8 @@ class TimerWheel {
     linked_--;
   }
 
-  /// Calls `act(id)` for each id that has become due; its timer is cleared by then, and may be set again.
+  /// Calls `act(id)` for each id that has become due; its timer is cleared by then, and may be set
+  /// again.
   template <typename Act>
   void advance(int64_t now_ns, Act&& act) {
     const int64_t now_tick = now_ns / tick_ns;

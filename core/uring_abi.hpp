@@ -1,7 +1,7 @@
 #pragma once
-// What the kernel offers beyond the headers of Debian 12 (liburing 2.3): constants by value, each with
-// the kernel that brought it, and the one structure whose padding has become a field since. Everything
-// here is used only after a probe at start said that this kernel has it.
+// What the kernel offers beyond the headers of Debian 12 (liburing 2.3): constants by value, each
+// with the kernel that brought it, and the one structure whose padding has become a field since.
+// Everything here is used only after a probe at start said that this kernel has it.
 
 #include <cstdint>
 

@@ -1,6 +1,6 @@
 #pragma once
-// A reactor without a kernel, for measuring what a server does by itself: descriptors are numbers, what
-// a connection receives is put in its mouth, and what it sends is taken at once. The third
+// A reactor without a kernel, for measuring what a server does by itself: descriptors are numbers,
+// what a connection receives is put in its mouth, and what it sends is taken at once. The third
 // implementation of the seam in core/reactor.hpp, chosen at link time.
 
 #include <cstddef>

@@ -7,7 +7,8 @@
 namespace peal::server {
 namespace {
 
-// A block grows to at most so many times what has arrived. Each growth copies, so the steps are wide.
+// A block grows to at most so many times what has arrived. Each growth copies, so the steps are
+// wide.
 constexpr size_t growth = 8;
 
 }  // namespace
@@ -31,8 +32,8 @@ std::string_view Carry::bytes() const {
 
 bool Carry::append(core::ChunkPool& pool, std::string_view bytes, size_t needed_bytes) {
   const size_t total = size() + bytes.size();
-  // What is referenced by an outbox or a mailbox is not written to any more, not even behind its end:
-  // the sum of holders could not tell whose end it was.
+  // What is referenced by an outbox or a mailbox is not written to any more, not even behind its
+  // end: the sum of holders could not tell whose end it was.
   const bool writable = chunk_ != nullptr || (block_ && !block_.shared());
   if (writable && capacity() - end_ >= bytes.size()) {
     std::memcpy(memory() + end_, bytes.data(), bytes.size());
@@ -41,7 +42,8 @@ bool Carry::append(core::ChunkPool& pool, std::string_view bytes, size_t needed_
   }
   const std::string_view kept = this->bytes();
   if (needed_bytes >= block_bytes_min) {
-    const size_t wanted = std::max(total, std::min(needed_bytes, std::max(block_bytes_min, total * growth)));
+    const size_t wanted =
+        std::max(total, std::min(needed_bytes, std::max(block_bytes_min, total * growth)));
     core::BlockRef larger = core::make_payload_block(wanted);
     if (!larger) return false;
     if (!kept.empty()) std::memcpy(larger->bytes(), kept.data(), kept.size());

@@ -1,8 +1,8 @@
 #pragma once
-// What a read left incomplete, or what a paused connection has brought: bytes kept until the rest of
-// their command comes, or until the connection may go on. Small ones lie in a pooled chunk; a large
-// message gets a counted block of its own, so that it can be delivered without another copy. It knows
-// bytes; it must never know a command. An empty carry holds no memory.
+// What a read left incomplete, or what a paused connection has brought: bytes kept until the rest
+// of their command comes, or until the connection may go on. Small ones lie in a pooled chunk; a
+// large message gets a counted block of its own, so that it can be delivered without another copy.
+// It knows bytes; it must never know a command. An empty carry holds no memory.
 
 #include <cstddef>
 #include <cstdint>
@@ -28,8 +28,8 @@ class Carry {
   std::string_view bytes() const;
 
   /// Keeps `bytes` behind what is there. `needed_bytes` is how long the command in front will be at
-  /// least; memory for it is taken as it comes, not because it was announced. False when there is no
-  /// memory for a block.
+  /// least; memory for it is taken as it comes, not because it was announced. False when there is
+  /// no memory for a block.
   bool append(core::ChunkPool& pool, std::string_view bytes, size_t needed_bytes);
 
   void consume(core::ChunkPool& pool, size_t bytes);

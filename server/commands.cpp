@@ -144,8 +144,9 @@ void Connection::end_subscription(Subscription& subscription) {
   subscriptions_--;
 }
 
-// The PONG may have to wait until other shards know of our subscriptions, and until what they have for
-// us stands before it. Until then nothing more is read: answers keep the order of the questions.
+// The PONG may have to wait until other shards know of our subscriptions, and until what they have
+// for us stands before it. Until then nothing more is read: answers keep the order of the
+// questions.
 void Connection::on_ping() {
   if (shard_.fences().reached_already(interest_epoch_)) return send_pong();
   pauses_ |= pause_fence;

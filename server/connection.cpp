@@ -22,9 +22,9 @@ constexpr int64_t second_ns = 1'000'000'000;
 constexpr size_t send_bytes_max = 512 * 1024;
 constexpr size_t send_parts_max = 16;
 
-// A send that has not moved for so long holds up no publisher who has other subscribers to serve; and
-// after the longer time none at all, even where it is the only one to get the message: to hold such a
-// publisher harms nobody else, and an honest reader may pause.
+// A send that has not moved for so long holds up no publisher who has other subscribers to serve;
+// and after the longer time none at all, even where it is the only one to get the message: to hold
+// such a publisher harms nobody else, and an honest reader may pause.
 constexpr int64_t stuck_after_ns = 100'000'000;
 constexpr int64_t sole_stuck_after_ns = 1'000'000'000;
 
@@ -61,8 +61,8 @@ bool drops_output(CloseReason reason) {
   __builtin_unreachable();
 }
 
-// Whether the client is given time to read why, and to hang up by itself. One that closed first needs
-// none, and a server that goes has none.
+// Whether the client is given time to read why, and to hang up by itself. One that closed first
+// needs none, and a server that goes has none.
 bool waits_for_end(CloseReason reason) {
   return reason == CloseReason::refused || reason == CloseReason::stale_connection ||
          reason == CloseReason::connections_exceeded;
@@ -112,7 +112,8 @@ void Connection::cancel_recv() {
   shard_.reactor().cancel(token(OpKind::recv));
 }
 
-// Bytes came, or the receive ended: with an error, or because the kernel had other sockets to serve.
+// Bytes came, or the receive ended: with an error, or because the kernel had other sockets to
+// serve.
 void Connection::on_recv(const core::Completion& done) {
   assert(recv_armed_);
   if (!done.more) recv_armed_ = false;
@@ -148,8 +149,8 @@ void Connection::on_recv(const core::Completion& done) {
   read_on();
 }
 
-// The client has said all it will. What it said before is still acted upon, though we may have paused
-// in the middle of it.
+// The client has said all it will. What it said before is still acted upon, though we may have
+// paused in the middle of it.
 void Connection::end(CloseReason reason, int error) {
   if (write_error_ != 0) reason = CloseReason::write_error, error = write_error_;
   if (pauses_ == 0) return close(reason, error);
@@ -177,8 +178,8 @@ void Connection::on_bytes(std::string_view bytes) {
   if (open() && stall_wanted_) stall();
 }
 
-// Brings the command that was cut by an earlier read to its end, and no more than that: what follows it
-// is parsed where it lies. Returns what is left of `bytes`.
+// Brings the command that was cut by an earlier read to its end, and no more than that: what
+// follows it is parsed where it lies. Returns what is left of `bytes`.
 std::string_view Connection::complete_carried(std::string_view bytes) {
   while (open() && pauses_ == 0 && !carry_.empty()) {
     const size_t have = carry_.size();
@@ -187,9 +188,9 @@ std::string_view Connection::complete_carried(std::string_view bytes) {
       size_t wanted = needed_bytes_ - have;
       if (wanted == 1) {  // A line, which goes on to its end.
         const void* newline = std::memchr(bytes.data(), '\n', bytes.size());
-        wanted = newline == nullptr ? bytes.size()
-                                    : static_cast<size_t>(static_cast<const char*>(newline) -
-                                                          bytes.data()) + 1;
+        wanted = newline == nullptr
+                     ? bytes.size()
+                     : static_cast<size_t>(static_cast<const char*>(newline) - bytes.data()) + 1;
       }
       wanted = std::min(wanted, bytes.size());
       carry(bytes.substr(0, wanted), needed_bytes_);
@@ -202,8 +203,8 @@ std::string_view Connection::complete_carried(std::string_view bytes) {
   return bytes;
 }
 
-// Parses and acts, command by command. One of them may close this connection or pause it, so that is
-// asked after each.
+// Parses and acts, command by command. One of them may close this connection or pause it, so that
+// is asked after each.
 size_t Connection::parse(std::string_view input) {
   size_t consumed = 0;
   needed_bytes_ = 0;
@@ -229,7 +230,8 @@ size_t Connection::parse(std::string_view input) {
     }
     if (apply(command) == Verdict::parked) break;
     if (command.kind == protocol::CommandKind::pub && command.reply.empty()) {
-      const size_t line_bytes = static_cast<size_t>(command.message.data() - input.data()) - consumed;
+      const size_t line_bytes =
+          static_cast<size_t>(command.message.data() - input.data()) - consumed;
       route_memo_->remember_line(input.substr(consumed, line_bytes), command.message.size());
     }
     consumed += step.consumed_bytes;
@@ -242,8 +244,8 @@ void Connection::carry(std::string_view bytes, size_t needed_bytes) {
   if (!carry_.append(shard_.pool(), bytes, needed_bytes)) close(CloseReason::out_of_memory);
 }
 
-// A paused connection's bytes wait in the carry. There is a bound to that without any further word to
-// the kernel where a receive ends by itself after one cap; elsewhere it is told to end.
+// A paused connection's bytes wait in the carry. There is a bound to that without any further word
+// to the kernel where a receive ends by itself after one cap; elsewhere it is told to end.
 void Connection::keep(std::string_view bytes) {
   carry(bytes, carry_.size() + bytes.size());
   needed_bytes_ = 0;
@@ -295,8 +297,8 @@ void Connection::on_send(const core::Completion& done) {
   assert(send_in_flight_);
   send_in_flight_ = false;
   if (done.result <= 0) {
-    // The connection is dead, but what it sent before may not have been read yet. The receive ends by
-    // itself when that is done; should it not, the timer closes.
+    // The connection is dead, but what it sent before may not have been read yet. The receive ends
+    // by itself when that is done; should it not, the timer closes.
     discards_ = true;
     write_error_ = static_cast<uint8_t>(-done.result);
     linger_until_ns_ = shard_.now_ns() + linger_ns;
@@ -311,8 +313,8 @@ void Connection::on_send(const core::Completion& done) {
 }
 
 bool Connection::progresses(bool sole) const {
-  return !send_in_flight_ || shard_.now_ns() - send_progress_ns_ <
-                                 (sole ? sole_stuck_after_ns : stuck_after_ns);
+  return !send_in_flight_ ||
+         shard_.now_ns() - send_progress_ns_ < (sole ? sole_stuck_after_ns : stuck_after_ns);
 }
 
 void Connection::send_line(std::string_view line) {
@@ -365,8 +367,8 @@ void Connection::on_timer() {
 void Connection::end_ping_interval(int64_t now_ns) {
   constexpr int64_t rtt_valid_ns = 3600 * second_ns;
   ping_due_ns_ = now_ns + shard_.options().ping_interval.count();
-  // Who talks is alive, and who is paused cannot talk. But the round trip is to be known, so one who
-  // has not been asked for long is asked all the same.
+  // Who talks is alive, and who is paused cannot talk. But the round trip is to be known, so one
+  // who has not been asked for long is asked all the same.
   const bool heard = active_ || pauses_ != 0;
   const bool rtt_wanted = rtt_ns_ == 0 || now_ns - ping_sent_ns_ >= rtt_valid_ns;
   active_ = false;
@@ -404,8 +406,8 @@ void Connection::refuse(protocol::Refusal refusal,
 }
 
 // Every failure ends here, so nothing may be freed or unlinked: a publish may be walking our
-// subscriptions. What was appended is still sent, for it may be the -ERR that says why; a timer bounds
-// that.
+// subscriptions. What was appended is still sent, for it may be the -ERR that says why; a timer
+// bounds that.
 void Connection::close(CloseReason reason, int error) {
   assert(reason != CloseReason::none);
   if (!open()) return;

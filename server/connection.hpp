@@ -2,9 +2,9 @@
 // The life of one client: receive, parse, act, send, close. What each command means stands in
 // commands.cpp, where messages go in router.cpp.
 //
-// Only its shard's thread touches it, and only from completions, timers and the turn's end. Closing is a
-// state, not an event: it makes the connection deaf, the kernel is asked to let go, and the object is
-// freed by its shard when the last operation has come back.
+// Only its shard's thread touches it, and only from completions, timers and the turn's end. Closing
+// is a state, not an event: it makes the connection deaf, the kernel is asked to let go, and the
+// object is freed by its shard when the last operation has come back.
 
 #include <cstdint>
 #include <memory>
@@ -133,8 +133,8 @@ class Connection {
   uint32_t generation() const { return generation_; }
   uint64_t cid() const { return cid_; }
   CloseReason close_reason() const { return close_reason_; }
-  /// Of its subscriptions, the first; the others are linked to it. For the shard, which takes them out
-  /// of the trie when it has closed.
+  /// Of its subscriptions, the first; the others are linked to it. For the shard, which takes them
+  /// out of the trie when it has closed.
   uint32_t& owned() { return owned_; }
   /// How the log names it: address, port, cid.
   std::string label() const;
@@ -194,24 +194,24 @@ class Connection {
   bool recv_queued_ : 1 = false;  // Waits for a receive buffer.
   bool send_in_flight_ : 1 = false;
   bool flush_queued_ : 1 = false;
-  bool lingers_ : 1 = false;     // The client should still read why; see release_if_idle().
-  bool said_end_ : 1 = false;    // It will find end of file behind that.
-  bool discards_ : 1 = false;    // Nothing more is sent.
+  bool lingers_ : 1 = false;   // The client should still read why; see release_if_idle().
+  bool said_end_ : 1 = false;  // It will find end of file behind that.
+  bool discards_ : 1 = false;  // Nothing more is sent.
   bool verbose_ : 1 = true;
   bool pedantic_ : 1 = true;
   bool echo_ : 1 = true;
   bool headers_ : 1 = false;
   bool no_responders_ : 1 = false;
-  bool async_info_ : 1 = false;   // It said protocol 1: it takes INFO at any time.
-  bool connected_ : 1 = false;    // It has said CONNECT.
-  bool ponged_ : 1 = false;       // It has been sent a PONG.
-  bool active_ : 1 = false;       // It has sent something since the last ping was due.
+  bool async_info_ : 1 = false;  // It said protocol 1: it takes INFO at any time.
+  bool connected_ : 1 = false;   // It has said CONNECT.
+  bool ponged_ : 1 = false;      // It has been sent a PONG.
+  bool active_ : 1 = false;      // It has sent something since the last ping was due.
   uint8_t pings_out_ = 0;
 
   uint32_t owned_ = no_subscription;
   uint32_t subscriptions_ = 0;
   uint64_t interest_epoch_ = 0;  // As of its last SUB or UNSUB.
-  size_t needed_bytes_ = 0;  // Of the command in front of carry_.
+  size_t needed_bytes_ = 0;      // Of the command in front of carry_.
   Carry carry_;
   Outbox outbox_;
   std::unique_ptr<RouteMemo> route_memo_;

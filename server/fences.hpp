@@ -1,7 +1,7 @@
 #pragma once
-// PONGs that wait for other shards. A PONG promises that every subscription its client made before the
-// PING is in force on every shard, and that whatever other shards had handed over for it by then stands
-// before the PONG. It knows epochs and lane positions; it must never know a client.
+// PONGs that wait for other shards. A PONG promises that every subscription its client made before
+// the PING is in force on every shard, and that whatever other shards had handed over for it by
+// then stands before the PONG. It knows epochs and lane positions; it must never know a client.
 
 #include <cstdint>
 #include <vector>

@@ -1,6 +1,7 @@
 #pragma once
-// Takes newcomers from the listening socket and gives each to the shard with the fewest connections. It
-// lives on the first shard. It knows descriptors and counts; it must never know a protocol.
+// Takes newcomers from the listening socket and gives each to the shard with the fewest
+// connections. It lives on the first shard. It knows descriptors and counts; it must never know a
+// protocol.
 //
 // Placement is by load and not by hash, because a handful of busy connections must spread evenly.
 

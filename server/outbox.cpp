@@ -8,7 +8,8 @@
 namespace peal::server {
 namespace {
 
-/// What the bytes of a reference chunk hold. The chunk counts as full, so nothing is written after it.
+/// What the bytes of a reference chunk hold. The chunk counts as full, so nothing is written after
+/// it.
 struct Reference {
   core::BlockRef block;
   const char* begin;

@@ -1,8 +1,8 @@
 #pragma once
-// What waits to be sent to one client: bytes in chunks, and large payloads by reference. Deliveries are
-// appended during a turn, one send takes them at its end, and what is in flight stays where it is until
-// the kernel has let go. It knows bytes and how many wait; it must never know what they say, nor when to
-// give up on a client.
+// What waits to be sent to one client: bytes in chunks, and large payloads by reference. Deliveries
+// are appended during a turn, one send takes them at its end, and what is in flight stays where it
+// is until the kernel has let go. It knows bytes and how many wait; it must never know what they
+// say, nor when to give up on a client.
 //
 //   head chunk                              tail chunk
 //   [ sent | in flight ... | waiting ... ]->[ referenced block ]->[ waiting ... | free ]
@@ -47,7 +47,8 @@ class Outbox {
   /// A part of a block, sent from where it lies.
   void append_reference(core::ChunkPool& pool, core::BlockRef block, std::string_view bytes);
 
-  /// What to send next, at most `bytes_max` in at most parts.size() pieces. Returns how many pieces.
+  /// What to send next, at most `bytes_max` in at most parts.size() pieces. Returns how many
+  /// pieces.
   size_t gather(std::span<iovec> parts, size_t bytes_max) const;
 
   /// The kernel took so many. Frees what lies before.

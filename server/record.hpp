@@ -1,6 +1,6 @@
 #pragma once
-// What shards say to each other, as bytes in a mailbox: a fixed head, then texts. It knows layouts; what
-// a record does on arrival is shard_link's.
+// What shards say to each other, as bytes in a mailbox: a fixed head, then texts. It knows layouts;
+// what a record does on arrival is shard_link's.
 //
 // Records never leave the process, so heads are plain structures, copied in and out.
 
@@ -110,8 +110,8 @@ Head take_head(std::string_view& record) {
   return head;
 }
 
-/// The head of a record where it lies: mailboxes align records to its words, and a copy would wait for
-/// each of the stores that have just written it.
+/// The head of a record where it lies: mailboxes align records to its words, and a copy would wait
+/// for each of the stores that have just written it.
 inline const MessageHead& message_head(std::string_view record) {
   return *reinterpret_cast<const MessageHead*>(record.data());
 }

@@ -1,9 +1,9 @@
 #pragma once
 // The last route a stream of messages took: who, here and elsewhere, gets what is published on one
 // subject, as long as no interest has changed. Most publishers stay with a subject for a while, and
-// many with a size, and then a message finds its way by one comparison of bytes, and is delivered by
-// two copies: of the head that the message before it had, and of what it says. It holds pointers into
-// the interest index, good for the epoch that it names.
+// many with a size, and then a message finds its way by one comparison of bytes, and is delivered
+// by two copies: of the head that the message before it had, and of what it says. It holds pointers
+// into the interest index, good for the epoch that it names.
 
 #include <algorithm>
 #include <array>
@@ -32,8 +32,8 @@ class RouteMemo {
   bool holds(uint64_t epoch) const { return epoch == epoch_; }
   const Plan& plan() const { return plan_; }
   std::string_view subject() const { return {subject_.data(), subject_bytes_}; }
-  /// Told apart from all other memos of its shard, before and after: that of the subject in it. 0 when
-  /// there is none.
+  /// Told apart from all other memos of its shard, before and after: that of the subject in it. 0
+  /// when there is none.
   uint64_t version() const { return epoch_ == no_epoch ? 0 : version_; }
 
   // ---- The control line by which the publisher named it.
@@ -60,7 +60,8 @@ class RouteMemo {
     differ |= word(from + bytes - 8) ^ word(line + bytes - 8);
     if (bytes > 16) differ |= word(from + 8) ^ word(line + 8);
     return differ == 0 && (bytes <= 24 || std::memcmp(from + 16, line + 16, bytes - 24) == 0) &&
-           from[bytes + line_message_bytes_] == '\r' && from[bytes + line_message_bytes_ + 1] == '\n';
+           from[bytes + line_message_bytes_] == '\r' &&
+           from[bytes + line_message_bytes_ + 1] == '\n';
   }
 
   // ---- The head of the MSG to the only subscription.
@@ -72,7 +73,8 @@ class RouteMemo {
   }
   /// For a message of this size, without reply and headers. REQUIRES keeps_head().
   std::string_view head(size_t message_bytes) {
-    if (message_bytes != head_message_bytes_) [[unlikely]] make_head(message_bytes);
+    if (message_bytes != head_message_bytes_) [[unlikely]]
+      make_head(message_bytes);
     return {head_.data(), head_bytes_};
   }
 

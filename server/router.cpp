@@ -88,7 +88,8 @@ Router::Router(Shard& shard, uint64_t seed)
 
 const Plan& Router::plan_for(RouteMemo& memo, AccountId account, std::string_view subject) {
   Interest& interest = shard_.interest();
-  if (memo.recalls(interest.epoch(), account, subject)) [[likely]] return memo.plan();
+  if (memo.recalls(interest.epoch(), account, subject)) [[likely]]
+    return memo.plan();
   const Plan& plan = interest.match(account, subject);
   memo.remember(interest.epoch(), ++routes_remembered_, account, subject, plan);
   return plan;
@@ -180,8 +181,8 @@ void Router::pick_members(const Plan& plan, const Connection* publisher) {
   }
 }
 
-// Every member has the same chance, but for those behind one that cannot take it now: to go on from a
-// random place is cheaper than to ask all of them first.
+// Every member has the same chance, but for those behind one that cannot take it now: to go on from
+// a random place is cheaper than to ask all of them first.
 Subscription* Router::pick_here(const QueuePlan& group, const Connection* publisher) {
   const auto members = static_cast<uint32_t>(group.here.size());
   if (members == 0) return nullptr;
@@ -204,8 +205,8 @@ ShardId Router::pick_elsewhere(const QueuePlan& group) {
   __builtin_unreachable();
 }
 
-// Room in every mailbox that the message goes to, or nowhere: then nothing was delivered to anyone, and
-// the publisher comes back with the same command.
+// Room in every mailbox that the message goes to, or nowhere: then nothing was delivered to anyone,
+// and the publisher comes back with the same command.
 bool Router::reserve(const Plan& plan, Connection& publisher, const Message& message) {
   if (plan.queues.empty()) {
     if (plan.shards.empty()) return true;
@@ -267,7 +268,8 @@ void Router::hand_over(const Connection& publisher, const Message& message, uint
     const bool extended = extension.reply_bytes != 0 || extension.header_bytes != 0 ||
                           extension.groups_bytes != 0 || extension.account != global_account;
     const bool same_subject = shard_.link().repeats_route(to, route_version);
-    size_t bytes = sizeof head + (message.block ? sizeof(ReferencePart) : message.size + tail_bytes);
+    size_t bytes =
+        sizeof head + (message.block ? sizeof(ReferencePart) : message.size + tail_bytes);
     if (extended) {
       head.flags |= message_extended;
       bytes += sizeof extension + text.reply.size() + extension.groups_bytes;
@@ -299,8 +301,9 @@ void Router::hand_over(const Connection& publisher, const Message& message, uint
   shard_.stats().messages_to_shards += targeted_.size();
 }
 
-// Messages of one publisher that differ in nothing but their bytes go over as one record, for as long as
-// the other shard has not been shown it: a head, then message behind message, each with its CR LF.
+// Messages of one publisher that differ in nothing but their bytes go over as one record, for as
+// long as the other shard has not been shown it: a head, then message behind message, each with its
+// CR LF.
 bool Router::hand_over_again(Connection& publisher, const RouteMemo& memo, const char* message,
                              size_t size) {
   const ShardId to = memo.plan().shards.front();
@@ -347,8 +350,8 @@ bool Router::may_deliver_again(const RouteMemo& memo, const Connection* publishe
          may_deliver(*plan.plain.front(), publisher);
 }
 
-// `count` messages of `size` bytes, each with its CR LF, to one plain subscription that has had the like
-// before: heads are copied, not written.
+// `count` messages of `size` bytes, each with its CR LF, to one plain subscription that has had the
+// like before: heads are copied, not written.
 Router::Delivery Router::deliver_again(RouteMemo& memo, const char* messages, size_t size,
                                        size_t count) {
   Subscription& subscription = *memo.plan().plain.front();
@@ -386,18 +389,17 @@ Router::Delivery Router::append(Connection& receiver, const Subscription& subscr
   }
   const std::string_view sid = subscription.sid();
   const bool by_reference = message.block && size >= reference_bytes_;
-  const size_t head_bytes_max =
-      protocol::hmsg_head_bytes_max(message.text.subject.size(), sid.size(), message.text.reply.size());
+  const size_t head_bytes_max = protocol::hmsg_head_bytes_max(
+      message.text.subject.size(), sid.size(), message.text.reply.size());
   const size_t with_tail = size + tail_bytes;
 
   core::ChunkPool& pool = shard_.pool();
   Outbox& outbox = receiver.outbox();
   char* const begin = outbox.reserve(pool, head_bytes_max + (by_reference ? 0 : with_tail));
-  char* end = header_bytes > 0
-                  ? protocol::write_hmsg_head(begin, message.text.subject, sid, message.text.reply,
-                                              header_bytes, size)
-                  : protocol::write_msg_head(begin, message.text.subject, sid, message.text.reply,
-                                             size);
+  char* end = header_bytes > 0 ? protocol::write_hmsg_head(begin, message.text.subject, sid,
+                                                           message.text.reply, header_bytes, size)
+                               : protocol::write_msg_head(begin, message.text.subject, sid,
+                                                          message.text.reply, size);
   if (by_reference) {
     outbox.commit(static_cast<size_t>(end - begin));
     outbox.append_reference(pool, message.block, {bytes, with_tail});
@@ -414,7 +416,8 @@ Router::Delivery Router::append(Connection& receiver, const Subscription& subscr
 Router::Delivery Router::settle(Connection& receiver, bool sole) {
   const uint64_t pending_max = shard_.options().limits.pending_bytes_max;
   const uint64_t pending = receiver.outbox().pending_bytes();
-  if (pending * slow_denominator <= pending_max * slow_numerator) [[likely]] return Delivery::done;
+  if (pending * slow_denominator <= pending_max * slow_numerator) [[likely]]
+    return Delivery::done;
   if (pending > pending_max) {
     receiver.close(CloseReason::slow_consumer_pending);
     return Delivery::done;
@@ -452,9 +455,8 @@ void Router::on_record(ShardId from, std::string_view record) {
   const Plan* plan;
   if ((head.flags & message_same_subject) != 0) {
     text.subject = lane_subjects_[from];
-    plan = memo.holds(shard_.interest().epoch())
-               ? &memo.plan()
-               : &plan_for(memo, extension.account, text.subject);
+    plan = memo.holds(shard_.interest().epoch()) ? &memo.plan()
+                                                 : &plan_for(memo, extension.account, text.subject);
   } else {
     text.subject = take(record, head.subject_bytes);
     lane_subjects_[from] = text.subject;
@@ -512,8 +514,8 @@ void Router::deliver_record(const Plan& plan, const MessageHead& head,
   }
 }
 
-// The member that a group's message was meant for has left. It goes to another one, on whichever shard;
-// none here can take it. Returns how many shards it went to.
+// The member that a group's message was meant for has left. It goes to another one, on whichever
+// shard; none here can take it. Returns how many shards it went to.
 unsigned Router::reroute(const QueuePlan* group, std::string_view name, const MessageHead& head,
                          MessageExtension extension, const Message& message) {
   if (group == nullptr || group->members_elsewhere == 0 || extension.hops >= hops_max) {
@@ -544,8 +546,7 @@ void Router::hold_back(ShardId origin, const MessageHead& head) {
   shard_.link().send_stall(origin, record);
 }
 
-void Router::report_no_responders(ShardId origin, const MessageHead& head,
-                                  const Message& message) {
+void Router::report_no_responders(ShardId origin, const MessageHead& head, const Message& message) {
   const protocol::Command& text = message.text;
   if (origin == shard_.id()) {
     return shard_.on_no_responders(head.origin_slot, head.origin_generation, text.subject,
@@ -566,8 +567,8 @@ void Router::report_no_responders(ShardId origin, const MessageHead& head,
 void Router::answer_no_responders(Connection& requester, std::string_view subject,
                                   std::string_view reply) {
   const Plan& plan = shard_.interest().match(requester.account(), reply);
-  const auto own = std::find_if(
-      plan.plain.begin(), plan.plain.end(), [&](const Subscription* subscription) {
+  const auto own =
+      std::find_if(plan.plain.begin(), plan.plain.end(), [&](const Subscription* subscription) {
         return subscription->in_force && subscription->owner == requester.slot();
       });
   if (own == plan.plain.end()) return;

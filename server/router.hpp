@@ -1,7 +1,8 @@
 #pragma once
-// Brings each message to everyone who asked for it: to connections of this shard through their outboxes,
-// to those of other shards as one record a shard, whatever the number of subscribers there. Every check
-// on delivery is in deliver(). It knows plans, outboxes and links; it must never know a descriptor.
+// Brings each message to everyone who asked for it: to connections of this shard through their
+// outboxes, to those of other shards as one record a shard, whatever the number of subscribers
+// there. Every check on delivery is in deliver(). It knows plans, outboxes and links; it must never
+// know a descriptor.
 //
 // One thread, its shard's.
 
@@ -23,9 +24,9 @@ namespace peal::server {
 class Connection;
 class Shard;
 
-/// A message on its way. The texts are the parser's, or a record's, and are not copied: a view that was
-/// just written a word at a time is slow to read as a vector, which is how compilers copy it (it cost a
-/// third of the publishing shard's time).
+/// A message on its way. The texts are the parser's, or a record's, and are not copied: a view that
+/// was just written a word at a time is slow to read as a vector, which is how compilers copy it
+/// (it cost a third of the publishing shard's time).
 struct Message {
   const protocol::Command& text;
   const char* begin;  // Headers, then payload; in `block` if there is one. CR LF follows.
@@ -41,11 +42,12 @@ class Router {
 
   Router(Shard& shard, uint64_t seed);
 
-  /// False when a mailbox has no room for it: then nothing was delivered to anyone, and the connection
-  /// is to try again when the shard resumes it.
+  /// False when a mailbox has no room for it: then nothing was delivered to anyone, and the
+  /// connection is to try again when the shard resumes it.
   bool publish(Connection& publisher, const protocol::Command& command);
 
-  /// The same for one that came by the same control line as the last, as most do: its memo has the rest.
+  /// The same for one that came by the same control line as the last, as most do: its memo has the
+  /// rest.
   bool publish_again(Connection& publisher, const char* message);
 
   /// A record from another shard: everyone here whom it concerns gets it.

@@ -26,8 +26,8 @@
 namespace peal::server {
 namespace {
 
-// Four receive caps: a mailbox that takes what a busy socket brings in a turn, and still has room while
-// the other shard reads it.
+// Four receive caps: a mailbox that takes what a busy socket brings in a turn, and still has room
+// while the other shard reads it.
 constexpr uint32_t mailbox_bytes_default = 256 * 1024;
 constexpr uint32_t control_mailbox_bytes = 64 * 1024;
 
@@ -118,8 +118,9 @@ std::optional<std::string> Server::Impl::start(int listener) {
   return *error;
 }
 
-// A shard is made on its own thread, so that its memory is near and its ring knows its owner. None of
-// them runs before all are there, and none goes before all have stopped, because they wake each other.
+// A shard is made on its own thread, so that its memory is near and its ring knows its owner. None
+// of them runs before all are there, and none goes before all have stopped, because they wake each
+// other.
 void Server::Impl::run_shard(unsigned index, int listener) {
   core::name_thread(fmt::format("peal-shard-{}", index));
   const std::vector<int> processors = core::allowed_processors();
@@ -190,9 +191,7 @@ Server::~Server() = default;
 uint16_t Server::port() const { return impl_->state.info.port; }
 const std::string& Server::id() const { return impl_->state.info.server_id; }
 const std::string& Server::name() const { return impl_->state.info.server_name; }
-unsigned Server::shards() const {
-  return static_cast<unsigned>(impl_->state.shard_words.size());
-}
+unsigned Server::shards() const { return static_cast<unsigned>(impl_->state.shard_words.size()); }
 void Server::lame_duck() { impl_->enter(Phase::lame_duck); }
 void Server::stop() { impl_->stop(); }
 void Server::wait() { impl_->wait(); }

@@ -15,10 +15,11 @@ namespace peal::server {
 
 class Server {
  public:
-  /// Listens and serves from then on. `on_stopped` is called once, from a thread of the server's, when
-  /// it has stopped by itself or by stop(). The error is one sentence with the remedy.
-  static std::variant<std::unique_ptr<Server>, std::string> start(
-      const Options& options, core::Log& log, std::function<void()> on_stopped);
+  /// Listens and serves from then on. `on_stopped` is called once, from a thread of the server's,
+  /// when it has stopped by itself or by stop(). The error is one sentence with the remedy.
+  static std::variant<std::unique_ptr<Server>, std::string> start(const Options& options,
+                                                                  core::Log& log,
+                                                                  std::function<void()> on_stopped);
 
   /// Stops and waits.
   ~Server();

@@ -1,6 +1,6 @@
 #pragma once
-// What all shards of a server share: facts that never change after the start, and a few words that are
-// written when a connection comes or goes, never when a message does.
+// What all shards of a server share: facts that never change after the start, and a few words that
+// are written when a connection comes or goes, never when a message does.
 
 #include <atomic>
 #include <cstdint>

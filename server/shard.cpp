@@ -22,8 +22,8 @@ constexpr int64_t stop_within_ns = 1000 * millisecond_ns;
 
 constexpr int64_t memory_watch_every_ns = 10 * millisecond_ns;
 
-// Parked connections are resumed when a mailbox has at least this part of it free, so that they do not
-// come back for one record each.
+// Parked connections are resumed when a mailbox has at least this part of it free, so that they do
+// not come back for one record each.
 constexpr size_t room_to_resume_part = 4;
 
 }  // namespace
@@ -166,8 +166,8 @@ void Shard::flush_dirty() {
   flushing_.clear();
 }
 
-// Takes the subscriptions of the closed out of the trie, a slice a turn, and frees those that the kernel
-// has let go of. A connection comes here when it begins to close and when it has.
+// Takes the subscriptions of the closed out of the trie, a slice a turn, and frees those that the
+// kernel has let go of. A connection comes here when it begins to close and when it has.
 void Shard::forget_closed() {
   unsigned budget = unsubscribes_per_turn;
   while (!closing_.empty() && budget > 0) {
@@ -233,7 +233,8 @@ size_t Shard::bytes_to_resume(ShardId target) const {
                   link_.record_bytes_max() / room_to_resume_part);
 }
 
-// Buffers have come back: those whose receive found none are armed again, as many as may hope for one.
+// Buffers have come back: those whose receive found none are armed again, as many as may hope for
+// one.
 void Shard::arm_starved() {
   for (unsigned buffers = reactor_.receive_buffers(); buffers > 0 && !starved_.empty(); buffers--) {
     const Handle each = starved_.front();
@@ -281,18 +282,17 @@ void Shard::enter_lame_duck() {
   }
 }
 
-// After the grace period clients are let go one by one, evenly over the time that is left, with some
-// chance in the gaps so that they do not come back elsewhere in step.
+// After the grace period clients are let go one by one, evenly over the time that is left, with
+// some chance in the gaps so that they do not come back elsewhere in step.
 void Shard::close_next_lame_ducks() {
   if (now_ns() >= lame_duck_next_ns_) {
-    const auto next = std::find_if(connections_.begin(), connections_.end(), [](const auto& each) {
-      return each && each->open();
-    });
+    const auto next = std::find_if(connections_.begin(), connections_.end(),
+                                   [](const auto& each) { return each && each->open(); });
     if (next != connections_.end()) {
       (*next)->close(CloseReason::lame_duck);
       const int64_t left_ns = std::max<int64_t>(0, lame_duck_end_ns_ - now_ns());
-      const int64_t gap_ns = std::min(left_ns / static_cast<int64_t>(connections_open_),
-                                      lame_duck_gap_max_ns);
+      const int64_t gap_ns =
+          std::min(left_ns / static_cast<int64_t>(connections_open_), lame_duck_gap_max_ns);
       const auto jitter_us = static_cast<uint32_t>(gap_ns / 2000 + 1);
       lame_duck_next_ns_ = now_ns() + gap_ns / 2 + int64_t{random_.below(jitter_us)} * 1000;
     } else if (state_.connections() == 0) {
@@ -318,8 +318,8 @@ bool Shard::finished() const {
 
 // ---- Memory.
 
-// Over the budget, whoever holds most of it on any shard is cut off first. Each shard says how much its
-// largest holds, and the one that says most acts.
+// Over the budget, whoever holds most of it on any shard is cut off first. Each shard says how much
+// its largest holds, and the one that says most acts.
 void Shard::watch_memory() {
   if (now_ns() < memory_watch_ns_) return;
   memory_watch_ns_ = now_ns() + memory_watch_every_ns;
@@ -365,8 +365,8 @@ void Shard::decide_sleep() {
   deadline_ns_ = deadline_ns;
 }
 
-// Says that we sleep and what we wait for, then looks once more: whoever showed us something before he
-// could read that has not woken us.
+// Says that we sleep and what we wait for, then looks once more: whoever showed us something before
+// he could read that has not woken us.
 bool Shard::may_sleep() {
   mesh_.set_asleep(id(), true);
   bool news = link_.has_news();

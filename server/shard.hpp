@@ -1,11 +1,11 @@
 #pragma once
 // One core's server: its reactor, its connections, its part of the trie, and the turn in which they
-// move. It knows the order of a turn and who owns what; what a command means is connection's and where a
-// message goes is router's to know.
+// move. It knows the order of a turn and who owns what; what a command means is connection's and
+// where a message goes is router's to know.
 //
 // A turn, in order, each step feeding only those after it:
-//   wait, sends done, other shards' records, other completions, timers, those who waited (fences, room, stalls, buffers),
-//   the closed, interest and records to other shards, sends.
+//   wait, sends done, other shards' records, other completions, timers, those who waited (fences,
+//   room, stalls, buffers), the closed, interest and records to other shards, sends.
 
 #include <cstdint>
 #include <deque>
@@ -142,11 +142,11 @@ class Shard {
   std::vector<uint32_t> free_slots_;
   size_t connections_open_ = 0;  // Slots in use.
 
-  std::vector<Handle> dirty_;             // To be flushed at the turn's end.
+  std::vector<Handle> dirty_;  // To be flushed at the turn's end.
   std::vector<Handle> flushing_;
-  std::deque<Handle> closing_;            // Their subscriptions are still to be taken out.
-  std::deque<Handle> starved_;            // Wait for a receive buffer.
-  std::deque<Stalled> stalled_;           // In order of time.
+  std::deque<Handle> closing_;              // Their subscriptions are still to be taken out.
+  std::deque<Handle> starved_;              // Wait for a receive buffer.
+  std::deque<Stalled> stalled_;             // In order of time.
   std::vector<std::deque<Parked>> parked_;  // By the shard that had no room.
   size_t parked_count_ = 0;
 

@@ -261,7 +261,7 @@ void ShardLink::on_control(ShardId from, std::string_view record, Shard& shard) 
       const auto head = take_head<NoRespondersHead>(record);
       const std::string_view subject = take(record, head.subject_bytes);
       return shard.on_no_responders(head.slot, head.generation, subject,
-                                      take(record, head.reply_bytes));
+                                    take(record, head.reply_bytes));
     }
     case RecordKind::message:
       break;

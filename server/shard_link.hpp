@@ -1,17 +1,19 @@
 #pragma once
-// One shard's end of the mesh: what it tells the other shards and in which order, and the reading of
-// what they tell it. It knows lanes, records and epochs; what a record does to clients is its shard's.
+// One shard's end of the mesh: what it tells the other shards and in which order, and the reading
+// of what they tell it. It knows lanes, records and epochs; what a record does to clients is its
+// shard's.
 //
 // The order that causality rests on:
-//   - A data record is written only when every change of interest before it is in the control lanes.
+//   - A data record is written only when every change of interest before it is in the control
+//   lanes.
 //   - Control lanes are shown to the others before data lanes are.
 //   - A reader takes the heads of all data lanes, then drains all control lanes to their ends, and
 //     only then reads the data.
 // So whoever sees a message knows every subscription that was made before it was published, through
 // however many shards it came.
 //
-// Draining never needs room in another lane. What has to be said while draining and finds no room waits
-// in a side list with a limit of its own.
+// Draining never needs room in another lane. What has to be said while draining and finds no room
+// waits in a side list with a limit of its own.
 
 #include <cstdint>
 #include <deque>
@@ -59,14 +61,15 @@ class ShardLink {
   /// Room for a data record; REQUIRES has_room(). Fill it before the next call.
   char* append(ShardId to, size_t record_bytes) {
     Peer& peer = peers_[to];
-    if (peer.data_out->unpublished_bytes() >= publish_early_bytes_) [[unlikely]] publish_early(to);
+    if (peer.data_out->unpublished_bytes() >= publish_early_bytes_) [[unlikely]]
+      publish_early(to);
     peer.touched = true;
     peer.run_bytes = 0;
     return peer.data_out->append(record_bytes);
   }
 
-  /// Room behind the last record, when that is a run of messages of so many bytes from the same origin,
-  /// and on the same route. nullptr when it is not, or has no room.
+  /// Room behind the last record, when that is a run of messages of so many bytes from the same
+  /// origin, and on the same route. nullptr when it is not, or has no room.
   char* extend_run(ShardId to, uint64_t route_version, uint32_t origin, size_t message_bytes) {
     Peer& peer = peers_[to];
     if (peer.run_bytes < message_bytes || peer.run_message_bytes != message_bytes ||
@@ -99,8 +102,8 @@ class ShardLink {
     return before == version && version != 0;
   }
 
-  /// A data record that may not fail for want of room: it waits in the side list. False when that is
-  /// full too; then nothing was taken, and the caller counts the loss.
+  /// A data record that may not fail for want of room: it waits in the side list. False when that
+  /// is full too; then nothing was taken, and the caller counts the loss.
   bool append_or_defer(ShardId to, std::string_view record);
 
   /// A control record, in the same manner.
@@ -178,7 +181,7 @@ class ShardLink {
     uint64_t heard_epoch = 0;      // Of its interest, in force here.
     uint64_t confirmed_epoch = 0;  // What of it we have acknowledged.
     uint64_t seen_acknowledged = 0;
-    uint64_t data_head = 0;        // As of this turn.
+    uint64_t data_head = 0;  // As of this turn.
     StallRecord last_stall;
   };
 

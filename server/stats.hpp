@@ -1,6 +1,6 @@
 #pragma once
-// What a shard counts. Each has one writer, the shard's thread, and others see a copy that the shard
-// made for them. It knows numbers; it must never be asked on the way of a message.
+// What a shard counts. Each has one writer, the shard's thread, and others see a copy that the
+// shard made for them. It knows numbers; it must never be asked on the way of a message.
 
 #include <array>
 #include <cstddef>
@@ -38,13 +38,13 @@ struct ShardStats {
   uint64_t connections_total = 0;
   uint64_t turns = 0;
 
-  uint64_t messages_to_shards = 0;    // Records put into mailboxes.
+  uint64_t messages_to_shards = 0;  // Records put into mailboxes.
   uint64_t messages_from_shards = 0;
-  uint64_t parked = 0;                // Commands that waited for room in a mailbox.
-  uint64_t fences_waited = 0;         // PONGs that had to wait for other shards.
-  uint64_t stalls = 0;                // Times a publisher was held for a slow subscriber.
-  uint64_t receive_starved = 0;       // Receives that found no buffer.
-  uint64_t no_responders = 0;         // 503 answers.
+  uint64_t parked = 0;           // Commands that waited for room in a mailbox.
+  uint64_t fences_waited = 0;    // PONGs that had to wait for other shards.
+  uint64_t stalls = 0;           // Times a publisher was held for a slow subscriber.
+  uint64_t receive_starved = 0;  // Receives that found no buffer.
+  uint64_t no_responders = 0;    // 503 answers.
 
   uint64_t queue_rerouted = 0;        // Queue messages sent on because the chosen member had left.
   uint64_t queue_unclaimed = 0;       // Of those, the ones that found no member anywhere.

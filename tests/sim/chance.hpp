@@ -1,7 +1,7 @@
 #pragma once
-// Chance as a value: everything random in a simulation is drawn from one of these, and each of these
-// comes from the seed. xoshiro256**, because its numbers are the same on every machine and compiler,
-// which those of <random>'s distributions are not.
+// Chance as a value: everything random in a simulation is drawn from one of these, and each of
+// these comes from the seed. xoshiro256**, because its numbers are the same on every machine and
+// compiler, which those of <random>'s distributions are not.
 
 #include <bit>
 #include <cassert>

@@ -26,9 +26,9 @@ Client::Client(Stage& stage, const Habits& habits)
   out_ = std::string("CONNECT {\"verbose\":") + flag(options.verbose) +
          ",\"pedantic\":false,\"echo\":" + flag(options.echo) +
          ",\"headers\":" + flag(options.headers) +
-         ",\"no_responders\":" + flag(options.no_responders) + ",\"protocol\":" +
-         (party_.id % 2 == 0 ? "1" : "0") + ",\"name\":\"c" + std::to_string(party_.id) +
-         "\"}\r\n";
+         ",\"no_responders\":" + flag(options.no_responders) +
+         ",\"protocol\":" + (party_.id % 2 == 0 ? "1" : "0") + ",\"name\":\"c" +
+         std::to_string(party_.id) + "\"}\r\n";
   stage_.oracle.connect(party_);
 }
 
@@ -86,8 +86,8 @@ void Client::connect() {
 
 void Client::end(Gone how) {
   gone_ = true;
-  stage_.world.trace.note(stage_.world.now(), Mark::client_event, party_.id,
-                          static_cast<int>(how), 0, 0, "has ended");
+  stage_.world.trace.note(stage_.world.now(), Mark::client_event, party_.id, static_cast<int>(how),
+                          0, 0, "has ended");
   if (link_ != nullptr) link_->client_close();
   stage_.oracle.gone(party_, how);
 }
@@ -133,21 +133,26 @@ void Client::read() {
   }
   if (!link_->client_sees_end()) return;
   // Nobody resets a connection that the server has ended, so whoever comes first is to blame.
-  end(said_end_                   ? Gone::by_client
-      : link_->ended_by_server() ? Gone::by_server
-                                 : Gone::by_network);
+  end(said_end_ ? Gone::by_client : link_->ended_by_server() ? Gone::by_server : Gone::by_network);
 }
 
 void Client::take(const Reply& reply) {
   switch (reply.kind) {
-    case Reply::Kind::info: break;
-    case Reply::Kind::ping: raw("PONG\r\n"); break;
-    case Reply::Kind::pong: stage_.oracle.ponged(party_); break;
-    case Reply::Kind::ok: stage_.oracle.acknowledged(party_); break;
+    case Reply::Kind::info:
+      break;
+    case Reply::Kind::ping:
+      raw("PONG\r\n");
+      break;
+    case Reply::Kind::pong:
+      stage_.oracle.ponged(party_);
+      break;
+    case Reply::Kind::ok:
+      stage_.oracle.acknowledged(party_);
+      break;
     case Reply::Kind::error:
       if (!party_.options.may_be_cut_off) {
-        World::fail("refused", "client " + std::to_string(party_.id) + " got " +
-                                   std::string(reply.text));
+        World::fail("refused",
+                    "client " + std::to_string(party_.id) + " got " + std::string(reply.text));
       }
       break;
     case Reply::Kind::message: {

@@ -1,7 +1,7 @@
 #pragma once
-// One client of the simulated server: a connection, what is still to be written, the replies that came,
-// and habits, good or bad. What it says is its script's business (scripts.hpp); that all of it is true
-// to the protocol and known to the oracle is this class's.
+// One client of the simulated server: a connection, what is still to be written, the replies that
+// came, and habits, good or bad. What it says is its script's business (scripts.hpp); that all of
+// it is true to the protocol and known to the oracle is this class's.
 
 #include <cstdint>
 #include <deque>
@@ -25,9 +25,9 @@ struct Habits {
   Reading reading = Reading::prompt;
   size_t slow_bytes = 1000;  // Every slow_every; when stuck, how many it reads before it stops.
   Time slow_every = ms;
-  double cuts_writes = 0;    // Percentage of writes that end anywhere.
+  double cuts_writes = 0;  // Percentage of writes that end anywhere.
   double cuts_reads = 0;
-  Time think_max = ms;       // Between two steps of its script.
+  Time think_max = ms;  // Between two steps of its script.
   Time leaves_at = never;
   Leaving leaves_how = Leaving::close;
   size_t up_bytes = 64 * 1024;

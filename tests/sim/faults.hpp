@@ -1,7 +1,7 @@
 #pragma once
-// How hostile the kernel and the network are. The rates are drawn once a seed, as VOPR does, so that
-// one seed has a world of short reads and the next a calm one with a single reset: mixtures that
-// uniform rates would never reach.
+// How hostile the kernel and the network are. The rates are drawn once a seed, as VOPR does, so
+// that one seed has a world of short reads and the next a calm one with a single reset: mixtures
+// that uniform rates would never reach.
 
 #include <cstddef>
 #include <cstdint>
@@ -60,9 +60,9 @@ struct Faults {
 
 /// What the machine has of things that run out.
 struct Kernel {
-  unsigned receive_buffers = 64;         // Of each reactor.
+  unsigned receive_buffers = 64;  // Of each reactor.
   size_t receive_buffer_bytes = 4096;
-  bool ends_at_cap = true;               // A receive ends after its cap. Old kernels go on.
+  bool ends_at_cap = true;  // A receive ends after its cap. Old kernels go on.
 };
 
 }  // namespace peal::sim

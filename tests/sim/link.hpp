@@ -1,6 +1,6 @@
 #pragma once
-// One connection: two bounded streams of bytes with a client at one end and a descriptor of the server
-// at the other. It knows how a kernel's socket behaves when either end closes, and no more.
+// One connection: two bounded streams of bytes with a client at one end and a descriptor of the
+// server at the other. It knows how a kernel's socket behaves when either end closes, and no more.
 
 #include <cstddef>
 #include <cstdint>

@@ -120,8 +120,8 @@ void Oracle::unsubscribe(Party& party, Subscription& subscription, uint32_t max)
   expect_ok(party);
 }
 
-Message& Oracle::publish(Party& party, std::string subject, std::string reply,
-                         std::string headers, size_t payload_bytes) {
+Message& Oracle::publish(Party& party, std::string subject, std::string reply, std::string headers,
+                         size_t payload_bytes) {
   const auto id = static_cast<uint32_t>(messages_.size());
   Message& message = messages_.emplace_back();
   message.id = id;
@@ -160,14 +160,19 @@ void Oracle::written(Party& party, uint32_t command) {
   const Party::Command done = party.unwritten.front();
   party.unwritten.pop_front();
   switch (done.kind) {
-    case 'p': messages_[done.index].written = world_.now(); break;
-    case 'u': subscription(done.index).unsub_written = world_.now(); break;
+    case 'p':
+      messages_[done.index].written = world_.now();
+      break;
+    case 'u':
+      subscription(done.index).unsub_written = world_.now();
+      break;
     case 'i':
       for (Party::Ping& ping : party.pings) {
         if (ping.command == command) ping.written = world_.now();
       }
       break;
-    default: break;
+    default:
+      break;
   }
 }
 
@@ -267,8 +272,9 @@ void Oracle::check_order(Party& party, Subscription& subscription, const Message
 
   const Time fence = last_fence_before(party, UINT32_MAX);
   if (message.flushed < fence && !excused) {
-    fail("fence", what() + " came after the PONG of a PING that was sent when its publisher "
-                  "had flushed");
+    fail("fence", what() +
+                      " came after the PONG of a PING that was sent when its publisher "
+                      "had flushed");
   }
 }
 
@@ -334,7 +340,9 @@ void Oracle::ponged(Party& party) {
     }
     Subscription& about = subscription(command.index);
     switch (command.kind) {
-      case 's': about.fenced = now; break;
+      case 's':
+        about.fenced = now;
+        break;
       case 'm':
         about.max_fenced = true;
         about.limit = std::max(about.max, about.delivered);
@@ -374,8 +382,8 @@ void Oracle::left(Subscription& subscription, Time from) {
   groups_[subscription.queue].leaves.push_back({subscription.id, from});
 }
 
-// A queue message whose member left before it could be given to it goes to another, and its place in
-// the order is not promised. Such a message was published before everybody knew of the leave.
+// A queue message whose member left before it could be given to it goes to another, and its place
+// in the order is not promised. Such a message was published before everybody knew of the leave.
 bool Oracle::leave_excuses(const Group& group, const Message& message) const {
   for (const Group::Leave& leave : group.leaves) {
     const Subscription& member = *subscriptions_[leave.subscription];
@@ -417,8 +425,7 @@ bool Oracle::sure(const Subscription& subscription, const Message& message) cons
 }
 
 bool Oracle::is_own_echo(const Subscription& subscription, const Message& message) const {
-  return message.publisher == subscription.client &&
-         !parties_[subscription.client]->options.echo;
+  return message.publisher == subscription.client && !parties_[subscription.client]->options.echo;
 }
 
 void Oracle::check_nothing_missing() {
@@ -468,8 +475,8 @@ void Oracle::check_group(const std::string& name, const Group& group) {
     for (const uint32_t id : ids) {
       const Message& message = messages_[id];
       if (message.flushed == never) continue;
-      const bool somebody_there = std::any_of(
-          members.begin(), members.end(), [&](const Subscription* member) {
+      const bool somebody_there =
+          std::any_of(members.begin(), members.end(), [&](const Subscription* member) {
             const Party& party = *parties_[member->client];
             return party.gone == Gone::no && !member->unsubscribed && member->max == 0 &&
                    sure(*member, message) && !is_own_echo(*member, message) &&
@@ -508,15 +515,14 @@ void Oracle::check_refusals() {
       if (may_have_swallowed(about, message) || is_own_echo(about, message)) excused = true;
       if (message.refused == never) continue;
       const Party& party = *parties_[about.client];
-      const bool stayed =
-          party.says_end_at > message.refused &&
-          ((party.gone == Gone::no && !is_cut_off(party)) ||
-           (party.gone == Gone::by_client && party.gone_at > message.refused));
+      const bool stayed = party.says_end_at > message.refused &&
+                          ((party.gone == Gone::no && !is_cut_off(party)) ||
+                           (party.gone == Gone::by_client && party.gone_at > message.refused));
       const bool kept = !about.unsubscribed || about.unsub_written > message.refused;
       if (stayed && kept && about.max == 0 && sure(about, message) &&
           !is_own_echo(about, message)) {
-        World::fail("refusal", "503 for " + describe(message) + " though there was " +
-                                   describe(about));
+        World::fail("refusal",
+                    "503 for " + describe(message) + " though there was " + describe(about));
       }
     }
     if (message.refused != never || !listens || excused) continue;

@@ -1,23 +1,25 @@
 #pragma once
-// What the server promises, held against what its clients saw. It knows every subscription and message
-// of a simulation, when each left its client and when a PONG covered it; it must never know how the
-// server works. What is checked, by the numbers of the promises in docs/protocol.md:
+// What the server promises, held against what its clients saw. It knows every subscription and
+// message of a simulation, when each left its client and when a PONG covered it; it must never know
+// how the server works. What is checked, by the numbers of the promises in docs/protocol.md:
 //
 //   at every delivery   1  order of a publisher's messages on each subscription; none twice; one
 //                          delivery in a queue group
-//                       3  nothing comes later than a PONG that should have followed it; nothing after
+//                       3  nothing comes later than a PONG that should have followed it; nothing
+//                       after
 //                          the PONG that follows UNSUB
 //                       5  never more than UNSUB's maximum
 //                       -  subject, reply, headers and payload are those that were published
 //   at every reply      -  PONG and +OK in the order of what they answer
-//   at the end          2  every message that was owed has come: owed to a plain subscription, to one
+//   at the end          2  every message that was owed has come: owed to a plain subscription, to
+//   one
 //                          of a queue group's members, as a 503
 //                       4  a subscription counts for messages that were published after it in the
 //                          sense of cause and effect, through any number of clients, PONG or not
 //
-// "After" is exact. A PONG that was read before the last byte of a PUB was written is before it. Cause
-// and effect are vector clocks: each client counts its commands, each message carries what its
-// publisher knew of everybody's.
+// "After" is exact. A PONG that was read before the last byte of a PUB was written is before it.
+// Cause and effect are vector clocks: each client counts its commands, each message carries what
+// its publisher knew of everybody's.
 
 #include <cstdint>
 #include <deque>
@@ -109,9 +111,9 @@ struct Party {
   };
   uint32_t commands = 0;
   std::vector<uint16_t> knows;
-  std::deque<Ping> pings;      // Sent, not answered.
-  std::vector<Ping> ponged;    // Answered; both numbers grow.
-  std::deque<char> expected;   // Replies: P for PONG, K for +OK.
+  std::deque<Ping> pings;     // Sent, not answered.
+  std::vector<Ping> ponged;   // Answered; both numbers grow.
+  std::deque<char> expected;  // Replies: P for PONG, K for +OK.
 
   struct Command {
     char kind;  // p: PUB, s: SUB, u: UNSUB, m: UNSUB with a maximum, i: PING.
@@ -122,8 +124,8 @@ struct Party {
   std::deque<Command> unfenced;  // Written or not, before any PONG that was read.
 
   struct Sid {
-    std::vector<uint32_t> subscriptions;   // Those that may still receive, oldest first.
-    std::vector<uint32_t> last_from;       // By publisher: the last message, plus one.
+    std::vector<uint32_t> subscriptions;  // Those that may still receive, oldest first.
+    std::vector<uint32_t> last_from;      // By publisher: the last message, plus one.
   };
   std::unordered_map<std::string, Sid> sids;
 };
@@ -181,8 +183,8 @@ class Oracle {
 
  private:
   struct Group {
-    std::vector<uint32_t> members;       // Subscriptions that ever were.
-    std::vector<uint64_t> delivered;     // Messages, as a set.
+    std::vector<uint32_t> members;    // Subscriptions that ever were.
+    std::vector<uint64_t> delivered;  // Messages, as a set.
     struct Leave {
       uint32_t subscription;
       Time from;

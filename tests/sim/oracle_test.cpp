@@ -1,5 +1,5 @@
-// Goal: the simulation believes a broker that is right, and catches each mistake of one that is not.
-// Method: the reference broker, alone and with one mistake at a time, over some seeds.
+// Goal: the simulation believes a broker that is right, and catches each mistake of one that is
+// not. Method: the reference broker, alone and with one mistake at a time, over some seeds.
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,6 @@
 #pragma once
-// The real server in the world: whole shards, their mesh and what they share, as server.cpp puts them
-// together, but for threads and sockets.
+// The real server in the world: whole shards, their mesh and what they share, as server.cpp puts
+// them together, but for threads and sockets.
 
 #include <memory>
 

@@ -156,8 +156,12 @@ void SimReactor::submit() {
   // Nothing here asks for more, so the list may be walked in place.
   for (const Submission& submission : submissions_) {
     switch (submission.kind) {
-      case Submission::Kind::start: submit_op(submission.op); break;
-      case Submission::Kind::cancel: submit_cancel(submission.token); break;
+      case Submission::Kind::start:
+        submit_op(submission.op);
+        break;
+      case Submission::Kind::cancel:
+        submit_cancel(submission.token);
+        break;
       case Submission::Kind::wake:
         world_.trace.note(world_.now(), Mark::wake, handle_, submission.handle);
         world_.reactor(submission.handle)->post_plain({OpKind::wake, 0, 0});
@@ -213,9 +217,12 @@ void SimReactor::run(uint32_t what, uint64_t argument) {
   }
   op.poked = false;
   switch (op.use) {
-    case OpKind::accept: return progress_accept(index);
-    case OpKind::recv: return progress_recv(index);
-    default: return progress_send(index);
+    case OpKind::accept:
+      return progress_accept(index);
+    case OpKind::recv:
+      return progress_recv(index);
+    default:
+      return progress_send(index);
   }
 }
 
@@ -252,8 +259,7 @@ void SimReactor::progress_recv(uint32_t index) {
     stats_.receive_buffers_exhausted++;
     return post(index, -ENOBUFS, false);
   }
-  const size_t cap =
-      world_.kernel.ends_at_cap ? config_.recv_cap_bytes - op.moved_bytes : SIZE_MAX;
+  const size_t cap = world_.kernel.ends_at_cap ? config_.recv_cap_bytes - op.moved_bytes : SIZE_MAX;
   size_t count = std::min({readable, pool_.bytes_each(), cap});
   if (count > 1 && chance.percent(world_.faults.short_read)) count = 1 + chance.below(count);
   const uint32_t buffer = pool_.fill(link.up.peek().substr(0, count));
@@ -318,16 +324,14 @@ void SimReactor::gather(const Op& op, size_t from, size_t count) {
 
 // ---- Completing.
 
-void SimReactor::post(uint32_t index, int32_t result, bool more, bool has_buffer,
-                      uint32_t buffer) {
+void SimReactor::post(uint32_t index, int32_t result, bool more, bool has_buffer, uint32_t buffer) {
   Op& op = ops_[index];
   const Mark mark = op.use == OpKind::accept ? Mark::accept_post
                     : op.use == OpKind::recv ? Mark::recv_post
                                              : Mark::send_post;
   world_.trace.note(world_.now(), mark, handle_, op.descriptor, result, more);
   const bool late = world_.chance.percent(world_.faults.late_completion);
-  const Time visible =
-      world_.now() + (late ? world_.chance.between(0, world_.faults.slow_max) : 0);
+  const Time visible = world_.now() + (late ? world_.chance.between(0, world_.faults.slow_max) : 0);
   op.last_visible = std::max(op.last_visible, visible);  // One operation's own keep their order.
   if (!more) op.state = State::done;
   insert({op.last_visible, op.token, result, more, has_buffer, buffer, index});
@@ -399,7 +403,9 @@ void SimReactor::finish(uint32_t index) {
         op.listener->accept_op = no_op;
       }
       break;
-    case OpKind::recv: op.link->recv_op = no_op; break;
+    case OpKind::recv:
+      op.link->recv_op = no_op;
+      break;
     default:
       op.link->send_op = no_op;
       gather(op, 0, op.moved_bytes);

@@ -1,29 +1,35 @@
 #pragma once
-// core/reactor.hpp over a World. Everything that the header promises is kept, nothing else is: what it
-// leaves open is drawn from the seed, and what it forbids ends the simulation.
+// core/reactor.hpp over a World. Everything that the header promises is kept, nothing else is: what
+// it leaves open is drawn from the seed, and what it forbids ends the simulation.
 //
 // An operation is asked for, submitted by the next wait(), makes progress at moments of the world's
 // choosing, posts completions, and is in flight until its last one has been handed over.
 //
 //  operation   completions, in the order in which they may come        how it ends
-//  ---------   -----------------------------------------------------   --------------------------------
-//  accept      (fd, more)*                                             (fd), (-EMFILE), (-ENFILE),
-//                                                                      (-ECONNABORTED), (-ECANCELED)
-//  recv        (n > 0, more)*                                          (n > 0): cap reached or mood,
-//                                                                      (0): end of file, (-ENOBUFS),
+//  ---------   -----------------------------------------------------
+//  -------------------------------- accept      (fd, more)* (fd), (-EMFILE), (-ENFILE),
+//                                                                      (-ECONNABORTED),
+//                                                                      (-ECANCELED)
+//  recv        (n > 0, more)*                                          (n > 0): cap reached or
+//  mood,
+//                                                                      (0): end of file,
+//                                                                      (-ENOBUFS),
 //                                                                      (-ECONNRESET), (-ECANCELED)
-//  recv_once   none                                                    as recv, with its first bytes
-//  send        none                                                    (n of asked), (-EPIPE),
+//  recv_once   none                                                    as recv, with its first
+//  bytes send        none                                                    (n of asked),
+//  (-EPIPE),
 //                                                                      (-ECONNRESET), (-ECANCELED)
 //  wake        (0) on the target, once per wake(), no earlier than the waker's next wait()
 //  notify      (0), once per notify(), at once
-//  cancel      none of its own. Until the cancelled operation has ended it goes on as if nothing had
-//              happened, so its data or its own end may still come; a send that moved bytes says how
-//              many. A token that nothing in flight carries is no error.
+//  cancel      none of its own. Until the cancelled operation has ended it goes on as if nothing
+//  had
+//              happened, so its data or its own end may still come; a send that moved bytes says
+//              how many. A token that nothing in flight carries is no error.
 //
-//  Between operations any order is legal, also that of a reply before the completion of its request's
-//  send, and that of a new descriptor's first bytes before the completions of its number's last owner
-//  (which are all over before close() is allowed, so they cannot be told apart by a correct server).
+//  Between operations any order is legal, also that of a reply before the completion of its
+//  request's send, and that of a new descriptor's first bytes before the completions of its
+//  number's last owner (which are all over before close() is allowed, so they cannot be told apart
+//  by a correct server).
 //
 //  Forbidden, and found: a second receive or send on a descriptor that has one in flight; a second
 //  operation with the token of one in flight; close() with anything in flight; any use of a number

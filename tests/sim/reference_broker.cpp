@@ -33,9 +33,9 @@ struct Conn {
   bool closing = false;
   bool verbose = true, echo = true, headers = false, no_responders = false;
   std::string in;
-  std::string out;      // To be sent.
-  std::string sending;  // With the kernel.
-  std::string held;     // For the mistake of swapping.
+  std::string out;                // To be sent.
+  std::string sending;            // With the kernel.
+  std::string held;               // For the mistake of swapping.
   std::deque<std::string> later;  // For the mistake of the early PONG.
   std::map<std::string, Sub> subs;
 };
@@ -80,8 +80,8 @@ class BrokerShard : public Tickable {
   bool act(Conn& conn, const std::vector<std::string>& words, size_t line_end, size_t& used);
   void publish(Conn& from, const std::string& subject, const std::string& reply,
                const std::string& headers, const std::string& payload);
-  void deliver(Conn& from, Conn& to, Sub& sub, const std::string& subject,
-               const std::string& reply, const std::string& headers, const std::string& payload);
+  void deliver(Conn& from, Conn& to, Sub& sub, const std::string& subject, const std::string& reply,
+               const std::string& headers, const std::string& payload);
   void write(Conn& to, std::string text);
   void say(Conn& to, const std::string& text) { write(to, text); }
   void close(Conn& conn);

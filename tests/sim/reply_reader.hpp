@@ -1,6 +1,6 @@
 #pragma once
-// Cuts what a server sends into replies. Written apart from protocol/reply_parser, so that one mistake
-// cannot hide another; it takes nothing but what NATS servers send.
+// Cuts what a server sends into replies. Written apart from protocol/reply_parser, so that one
+// mistake cannot hide another; it takes nothing but what NATS servers send.
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 #pragma once
 // The thread of one shard. It calls tick() when the thread would be awake, and never when it would
-// sleep in wait(): a shard that was not woken stays asleep here as it would anywhere, and its clients
-// find out.
+// sleep in wait(): a shard that was not woken stays asleep here as it would anywhere, and its
+// clients find out.
 //
 //     tick()  ->  (the turn's own time, or a pause)  ->  enter: what was asked for is submitted
 //       ^                                                              |
@@ -41,8 +41,10 @@ class Runner : public Actor, private Sleeper {
   void run(uint32_t what, uint64_t argument) override {
     if (stopped_) return;
     switch (what) {
-      case tick: return turn();
-      case enter: return enter_kernel();
+      case tick:
+        return turn();
+      case enter:
+        return enter_kernel();
       case look:
         if (argument == look_) sleep_or_tick();
         return;
@@ -83,11 +85,10 @@ class Runner : public Actor, private Sleeper {
   }
 
   void enter_kernel() {
-    world_.trace.note(world_.now(), Mark::enter, reactor_.handle(),
-                      static_cast<int64_t>(reactor_.submissions()),
-                      reactor_.promised_deadline == never
-                          ? -1
-                          : (reactor_.promised_deadline - world_.now()) / us);
+    world_.trace.note(
+        world_.now(), Mark::enter, reactor_.handle(), static_cast<int64_t>(reactor_.submissions()),
+        reactor_.promised_deadline == never ? -1
+                                            : (reactor_.promised_deadline - world_.now()) / us);
     reactor_.submit();
     asleep_ = true;
     sleep_or_tick();

@@ -46,7 +46,8 @@ void draw_clients(Scenario& scenario, Chance& chance) {
 
 void apply_theme(Scenario& scenario, Chance& chance) {
   switch (scenario.theme) {
-    case Theme::mixed: return;
+    case Theme::mixed:
+      return;
     case Theme::flood:
       scenario.shards = static_cast<unsigned>(chance.between(2, 4));
       scenario.recv_cap_bytes = 1u << chance.between(9, 12);
@@ -69,8 +70,7 @@ void apply_theme(Scenario& scenario, Chance& chance) {
       scenario.leaving = static_cast<double>(chance.between(0, 80));
       return;
     case Theme::slow:
-      scenario.pending_bytes_max =
-          chance.percent(50) ? 64u << 20 : 1u << chance.between(14, 17);
+      scenario.pending_bytes_max = chance.percent(50) ? 64u << 20 : 1u << chance.between(14, 17);
       scenario.write_deadline = chance.between(200, 500) * ms;
       scenario.misbehaving = 40;
       scenario.leaving = 10;
@@ -111,9 +111,11 @@ std::string Scenario::describe() const {
   char text[800];
   std::snprintf(
       text, sizeof text,
-      "SEED=%llu shards=%u theme=%s ending=%s clients=%u mailbox=%zu recv_cap=%u buffers=%ux%zu pending_max=%llu "
+      "SEED=%llu shards=%u theme=%s ending=%s clients=%u mailbox=%zu recv_cap=%u buffers=%ux%zu "
+      "pending_max=%llu "
       "write_deadline=%lldms ping=%lldms connections_max=%u budget=%llu cap=%s messages=%u "
-      "services=%u chaos=%lldms misbehaving=%.0f%% leaving=%.0f%% | short_read=%.0f%% end=%.1f%% enobufs=%.1f%% short_send=%.0f%% "
+      "services=%u chaos=%lldms misbehaving=%.0f%% leaving=%.0f%% | short_read=%.0f%% end=%.1f%% "
+      "enobufs=%.1f%% short_send=%.0f%% "
       "whole_send=%.0f%% slow=%.0f%% late=%.0f%% accept=%.0f%% pause=%.2f%%<%lldms reset=%.0f%%",
       static_cast<unsigned long long>(seed), shards, theme_names[static_cast<size_t>(theme)],
       ending_names[static_cast<size_t>(ending)], clients, mailbox_bytes, recv_cap_bytes,

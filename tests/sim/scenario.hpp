@@ -1,6 +1,6 @@
 #pragma once
-// What one seed is about: how many shards and clients, how little room they have, what they talk about.
-// Drawn once; a scenario says all of itself in one line, which a failure prints.
+// What one seed is about: how many shards and clients, how little room they have, what they talk
+// about. Drawn once; a scenario says all of itself in one line, which a failure prints.
 
 #include <cstddef>
 #include <cstdint>
@@ -22,10 +22,10 @@ enum class Theme : uint8_t {
 };
 
 enum class Ending : uint8_t {
-  leave,               // Every client goes; then the server has nothing to do and is stopped.
-  stop,                // The server is stopped with clients connected.
-  stop_in_chaos,       // The same in the midst of everything.
-  lame_duck,           // It lets its clients go one by one, then stops by itself.
+  leave,          // Every client goes; then the server has nothing to do and is stopped.
+  stop,           // The server is stopped with clients connected.
+  stop_in_chaos,  // The same in the midst of everything.
+  lame_duck,      // It lets its clients go one by one, then stops by itself.
   lame_duck_in_chaos,
 };
 
@@ -49,21 +49,22 @@ struct Scenario {
 
   // The clients.
   unsigned clients = 10;
-  unsigned clients_max = 20;   // With those who come for others that have gone.
-  unsigned messages = 50;      // Of one publisher, at most.
-  unsigned burst = 30;         // Of those at once, at most.
+  unsigned clients_max = 20;  // With those who come for others that have gone.
+  unsigned messages = 50;     // Of one publisher, at most.
+  unsigned burst = 30;        // Of those at once, at most.
   unsigned services = 0;
-  bool wide_filters = false;   // Somebody may subscribe to everything.
-  double large_rate = 0;       // Of payloads.
+  bool wide_filters = false;  // Somebody may subscribe to everything.
+  double large_rate = 0;      // Of payloads.
   size_t payload_bytes_max = 100'000;
-  bool narrow = false;         // Kernel buffers of a few bytes; then payloads are small.
-  double misbehaving = 0;      // Of clients.
-  double leaving = 0;          // Of clients: gone before the end, in one way or another.
-  Time chaos = 500 * ms;       // How long things may go on before everybody is asked to finish.
+  bool narrow = false;     // Kernel buffers of a few bytes; then payloads are small.
+  double misbehaving = 0;  // Of clients.
+  double leaving = 0;      // Of clients: gone before the end, in one way or another.
+  Time chaos = 500 * ms;   // How long things may go on before everybody is asked to finish.
 
   static Scenario draw(uint64_t seed);
   std::string describe() const;
-  /// Nobody who behaves may be cut off: there is room for all of them and for all that they are sent.
+  /// Nobody who behaves may be cut off: there is room for all of them and for all that they are
+  /// sent.
   bool is_ample() const {
     return pending_bytes_max >= 64 << 20 && memory_budget_bytes == 0 && connections_max >= 65536;
   }

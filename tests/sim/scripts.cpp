@@ -8,8 +8,8 @@
 namespace peal::sim {
 namespace {
 
-constexpr std::array<const char*, 8> subjects = {"a",     "a.b",   "a.c", "a.b.c",
-                                                 "b.b.c", "b",     "d.0", "d.1"};
+constexpr std::array<const char*, 8> subjects = {"a",     "a.b", "a.c", "a.b.c",
+                                                 "b.b.c", "b",   "d.0", "d.1"};
 constexpr std::array<const char*, 12> filters = {"a",     "a.b",   "a.c", "a.*", "a.>",   "*.b",
                                                  "*.b.c", "b.*.c", "b",   "d.*", "u.1.*", "u.>"};
 constexpr std::array<const char*, 3> wide = {">", "*", "*.*"};
@@ -57,8 +57,7 @@ class Publisher : public Client {
   bool act() override {
     for (uint64_t n = 1 + chance().below(burst_max_); n > 0 && left_ > 0; n--, left_--) {
       const size_t bytes = draw_payload_bytes(stage_, chance());
-      const bool with_reply =
-          bytes >= 16 && !party_.options.no_responders && chance().percent(10);
+      const bool with_reply = bytes >= 16 && !party_.options.no_responders && chance().percent(10);
       pub(draw_subject(stage_, chance()), bytes,
           with_reply ? "answers." + std::to_string(left_) : std::string(), chance().percent(10));
     }
@@ -89,7 +88,8 @@ class Subscriber : public Client {
     }
     if (steps_-- == 0) return false;
     if (publishes_ && chance().percent(50)) {
-      pub(draw_subject(stage_, chance()), draw_payload_bytes(stage_, chance()), {}, chance().percent(10));
+      pub(draw_subject(stage_, chance()), draw_payload_bytes(stage_, chance()), {},
+          chance().percent(10));
     }
     if (churns_) churn();
     if (chance().percent(30)) flush();
@@ -147,7 +147,8 @@ class Stormer : public Client {
       for (uint64_t n = 1 + chance().below(300); n > 0; n--) {
         const bool queue = chance().percent(30);
         mine_.push_back(sub("s." + std::to_string(chance().below(storm_subjects)),
-                            queue ? chance().one_of(queues) : "").id);
+                            queue ? chance().one_of(queues) : "")
+                            .id);
       }
     } else {
       for (const uint32_t id : mine_) unsub(stage_.oracle.subscription(id));
@@ -180,8 +181,8 @@ class Service : public Client {
     const bool hand_on =
         number_ + 1 < stage_.scenario.services && request.hops < 4 && chance().percent(40);
     const std::string to = hand_on ? "svc." + std::to_string(number_ + 1) : request.reply;
-    Message& answer = pub(to, 8 + draw_payload_bytes(stage_, chance()),
-                          hand_on ? request.reply : std::string());
+    Message& answer =
+        pub(to, 8 + draw_payload_bytes(stage_, chance()), hand_on ? request.reply : std::string());
     answer.hops = request.hops + 1;
   }
 
@@ -243,11 +244,18 @@ class Babbler : public Client {
   bool babbles() const override { return true; }
 
   bool act() override {
-    static constexpr std::array<const char*, 12> rubbish = {
-        "GET / HTTP/1.1\r\n\r\n", "PUB a.b 5\r\nmuch more than five\r\n", "SUB\r\n",
-        "PUB x 99999999999\r\n",  "UNSUB 77\r\nPING\r\n",               "CONNECT {nonsense\r\n",
-        "PUB never.whole 5000\r\n", "MSG a.b 1 2\r\nhi\r\n",            "+OK\r\n+OK\r\n",
-        "SUB never..valid 1\r\n", "-ERR 'me too'\r\n",                  "\r\n"};
+    static constexpr std::array<const char*, 12> rubbish = {"GET / HTTP/1.1\r\n\r\n",
+                                                            "PUB a.b 5\r\nmuch more than five\r\n",
+                                                            "SUB\r\n",
+                                                            "PUB x 99999999999\r\n",
+                                                            "UNSUB 77\r\nPING\r\n",
+                                                            "CONNECT {nonsense\r\n",
+                                                            "PUB never.whole 5000\r\n",
+                                                            "MSG a.b 1 2\r\nhi\r\n",
+                                                            "+OK\r\n+OK\r\n",
+                                                            "SUB never..valid 1\r\n",
+                                                            "-ERR 'me too'\r\n",
+                                                            "\r\n"};
     if (chance().percent(30)) {
       std::string noise;
       for (int64_t n = chance().skewed(1, 6000); n > 0; n--) {
@@ -322,10 +330,22 @@ std::unique_ptr<Client> make_client(Stage& stage) {
     return std::make_unique<Requester>(stage, habits);
   }
   switch (chance.below(12)) {
-    case 0: case 1: case 2: case 3: return std::make_unique<Publisher>(stage, habits);
-    case 4: case 5: case 6: case 7: case 8: return std::make_unique<Subscriber>(stage, habits);
-    case 9: case 10: return std::make_unique<Requester>(stage, habits);
-    default: break;
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+      return std::make_unique<Publisher>(stage, habits);
+    case 4:
+    case 5:
+    case 6:
+    case 7:
+    case 8:
+      return std::make_unique<Subscriber>(stage, habits);
+    case 9:
+    case 10:
+      return std::make_unique<Requester>(stage, habits);
+    default:
+      break;
   }
   if (stage.scenario.services > 0 && chance.percent(80)) {
     const auto number = static_cast<unsigned>(chance.below(stage.scenario.services));
@@ -340,9 +360,7 @@ std::unique_ptr<Client> make_service(Stage& stage, unsigned number) {
   return std::make_unique<Service>(stage, habits, number);
 }
 
-Prober::Prober(Stage& stage, const Habits& habits) : Client(stage, habits) {
-  winds_down_ = false;
-}
+Prober::Prober(Stage& stage, const Habits& habits) : Client(stage, habits) { winds_down_ = false; }
 
 std::unique_ptr<Prober> Prober::make(Stage& stage) {
   Habits habits;

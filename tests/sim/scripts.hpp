@@ -1,6 +1,6 @@
 #pragma once
-// What clients do: publish, subscribe, ask and answer, come and go, talk rubbish. Each script is a few
-// lines over Client; all of it is drawn from the seed.
+// What clients do: publish, subscribe, ask and answer, come and go, talk rubbish. Each script is a
+// few lines over Client; all of it is drawn from the seed.
 
 #include <memory>
 
@@ -11,8 +11,8 @@ namespace peal::sim {
 /// A client of a kind and with habits that the scenario allows.
 std::unique_ptr<Client> make_client(Stage& stage);
 
-/// A well-behaved one, for the time after the faults: shows that the server still takes newcomers, and
-/// that a message comes to a server fast asleep.
+/// A well-behaved one, for the time after the faults: shows that the server still takes newcomers,
+/// and that a message comes to a server fast asleep.
 class Prober : public Client {
  public:
   Prober(Stage& stage, const Habits& habits);

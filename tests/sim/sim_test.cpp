@@ -1,7 +1,7 @@
 // Goal: what the server promises holds in any order of events that the kernel, the network and the
 // clients may cause.
-// Method: whole shards in one thread under one seed; see simulation.hpp for what a seed goes through,
-// and oracle.hpp for what is held against it. From the environment:
+// Method: whole shards in one thread under one seed; see simulation.hpp for what a seed goes
+// through, and oracle.hpp for what is held against it. From the environment:
 //
 //   PEAL_SIM_SEED=n     this seed alone, as a failure names it
 //   PEAL_SIM_SEEDS=n    how many seeds

@@ -1,9 +1,9 @@
 #include "tests/sim/simulation.hpp"
 
+#include <unistd.h>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
-#include <unistd.h>
 
 #include "tests/sim/scripts.hpp"
 
@@ -80,17 +80,19 @@ class Simulation {
       runners_.push_back(std::make_unique<Runner>(world_, server_->shard(i),
                                                   *world_.reactor(server_->reactor_handle(i))));
     }
-    stage_ = std::make_unique<Stage>(
-        Stage{world_, oracle_, scenario_, server_->listener(), false});
+    stage_ = std::make_unique<Stage>(Stage{world_, oracle_, scenario_, server_->listener(), false});
     descriptors_at_start_ = world_.descriptors_open();
   }
 
   void run() {
     chaos();
     switch (scenario_.ending) {
-      case Ending::stop_in_chaos: return stop(false);
-      case Ending::lame_duck_in_chaos: return stop(true);
-      default: break;
+      case Ending::stop_in_chaos:
+        return stop(false);
+      case Ending::lame_duck_in_chaos:
+        return stop(true);
+      default:
+        break;
     }
     heal();
     probe();
@@ -122,9 +124,7 @@ class Simulation {
     return true;
   }
 
-  void phase(const char* name) {
-    world_.trace.note(world_.now(), Mark::phase, 0, 0, 0, 0, name);
-  }
+  void phase(const char* name) { world_.trace.note(world_.now(), Mark::phase, 0, 0, 0, 0, name); }
 
   void add(std::unique_ptr<Client> client, Time when) {
     clients_.push_back(std::move(client));
@@ -251,9 +251,8 @@ class Simulation {
       return world_.descriptors_open() == descriptors_at_start_ && server_->leftovers().empty();
     });
     if (!all) {
-      World::fail("leftovers",
-                  std::to_string(world_.descriptors_open() - descriptors_at_start_) +
-                      " descriptors, " + server_->leftovers());
+      World::fail("leftovers", std::to_string(world_.descriptors_open() - descriptors_at_start_) +
+                                   " descriptors, " + server_->leftovers());
     }
     for (unsigned i = 0; i < server_->shards(); i++) {
       const SimReactor& reactor = *world_.reactor(server_->reactor_handle(i));

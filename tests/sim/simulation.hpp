@@ -1,6 +1,6 @@
 #pragma once
-// One seed from beginning to end: a world, a server in it, clients, and the phases in which things go
-// wrong, heal, and must then be right.
+// One seed from beginning to end: a world, a server in it, clients, and the phases in which things
+// go wrong, heal, and must then be right.
 //
 //   chaos       clients follow their scripts under all faults, until they are done or time is up
 //   healing     no more faults; nobody begins anything new; every PING must get its PONG
@@ -12,8 +12,8 @@
 //
 // Some seeds stop the server in the midst of the chaos instead.
 //
-// It knows servers only as something that has shards, so that it can be tried on one that is known to
-// be right, and on that one with known mistakes (reference_broker.hpp).
+// It knows servers only as something that has shards, so that it can be tried on one that is known
+// to be right, and on that one with known mistakes (reference_broker.hpp).
 
 #include <functional>
 #include <map>

@@ -8,23 +8,40 @@ namespace peal::sim {
 
 std::string_view name_of(Mark mark) {
   switch (mark) {
-    case Mark::accept_post: return "accept";
-    case Mark::recv_post: return "recv";
-    case Mark::send_move: return "send-move";
-    case Mark::send_post: return "send-done";
-    case Mark::cancel: return "cancel";
-    case Mark::wake: return "wake";
-    case Mark::notify: return "notify";
-    case Mark::tick: return "tick";
-    case Mark::enter: return "enter";
-    case Mark::pause: return "pause";
-    case Mark::fd_close: return "close";
-    case Mark::fd_shutdown: return "shutdown";
-    case Mark::link_reset: return "reset";
-    case Mark::client_write: return "client>";
-    case Mark::client_read: return "client<";
-    case Mark::client_event: return "client";
-    case Mark::phase: return "phase";
+    case Mark::accept_post:
+      return "accept";
+    case Mark::recv_post:
+      return "recv";
+    case Mark::send_move:
+      return "send-move";
+    case Mark::send_post:
+      return "send-done";
+    case Mark::cancel:
+      return "cancel";
+    case Mark::wake:
+      return "wake";
+    case Mark::notify:
+      return "notify";
+    case Mark::tick:
+      return "tick";
+    case Mark::enter:
+      return "enter";
+    case Mark::pause:
+      return "pause";
+    case Mark::fd_close:
+      return "close";
+    case Mark::fd_shutdown:
+      return "shutdown";
+    case Mark::link_reset:
+      return "reset";
+    case Mark::client_write:
+      return "client>";
+    case Mark::client_read:
+      return "client<";
+    case Mark::client_event:
+      return "client";
+    case Mark::phase:
+      return "phase";
   }
   return "?";
 }

@@ -1,7 +1,7 @@
 #pragma once
 // What happened, for two readers: a hash over all of it, which two runs of one seed must share, and
-// the last events as text, for whoever must find out why a seed failed. With PEAL_SIM_TRACE=1 in the
-// environment every event is printed as it happens.
+// the last events as text, for whoever must find out why a seed failed. With PEAL_SIM_TRACE=1 in
+// the environment every event is printed as it happens.
 
 #include <array>
 #include <cstdint>

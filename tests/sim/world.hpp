@@ -1,11 +1,11 @@
 #pragma once
 // The simulated machine: one clock, one queue of events, descriptors, connections, and the chance
-// that drives them. Shards' reactors (reactor_sim), their threads (runner) and the clients are actors
-// in it. It knows descriptors and bytes, and nothing of what runs on it.
+// that drives them. Shards' reactors (reactor_sim), their threads (runner) and the clients are
+// actors in it. It knows descriptors and bytes, and nothing of what runs on it.
 //
-// One world lives on a thread at a time, and is what Reactor::create() finds there. All that happens
-// is an event; an event happens at a simulated time and takes none. What takes time draws a delay, so
-// the order of things that do not depend on each other is left to the seed.
+// One world lives on a thread at a time, and is what Reactor::create() finds there. All that
+// happens is an event; an event happens at a simulated time and takes none. What takes time draws a
+// delay, so the order of things that do not depend on each other is left to the seed.
 
 #include <cstddef>
 #include <cstdint>

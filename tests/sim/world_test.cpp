@@ -1,6 +1,7 @@
 // Goal: the world can be trusted before a server runs in it: it keeps the seam's promises, breaks
 // nothing that it has not promised to leave alone, and notices misuse.
-// Method: reactors driven by hand for single rules, and a small echo server for all of them together.
+// Method: reactors driven by hand for single rules, and a small echo server for all of them
+// together.
 
 #include <doctest/doctest.h>
 
@@ -342,9 +343,14 @@ class EchoShard : public Tickable {
           if (done.result >= 0) begin(done.result);
           if (!done.more) reactor_->accept(listener_, accept_token);
           break;
-        case OpKind::recv: on_recv(done.token.slot, done); break;
-        case OpKind::send: on_send(done.token.slot, done); break;
-        default: break;
+        case OpKind::recv:
+          on_recv(done.token.slot, done);
+          break;
+        case OpKind::send:
+          on_send(done.token.slot, done);
+          break;
+        default:
+          break;
       }
     }
     reactor_->give_back();
@@ -532,13 +538,14 @@ TEST_CASE("oracle: knows which filter matches which subject") {
     const char* subject;
     bool expected;
   };
-  for (const Row& row : {Row{"a", "a", true}, {"a", "b", false}, {"a", "a.b", false},
-                         {"a.b", "a", false}, {"*", "a", true}, {"*", "a.b", false},
-                         {">", "a", true}, {">", "a.b.c", true}, {"a.>", "a", false},
-                         {"a.>", "a.b", true}, {"a.>", "b.b", false}, {"a.*", "a.b", true},
-                         {"a.*", "a", false}, {"a.*", "a.b.c", false}, {"*.b.c", "a.b.c", true},
-                         {"a.*.c", "a.b.c", true}, {"a.*.c", "a.b.d", false},
-                         {"*.*", "a.b", true}, {"a*", "a*", true}, {"a*", "ab", false}}) {
+  for (const Row& row :
+       {Row{"a", "a", true},      {"a", "b", false},         {"a", "a.b", false},
+        {"a.b", "a", false},      {"*", "a", true},          {"*", "a.b", false},
+        {">", "a", true},         {">", "a.b.c", true},      {"a.>", "a", false},
+        {"a.>", "a.b", true},     {"a.>", "b.b", false},     {"a.*", "a.b", true},
+        {"a.*", "a", false},      {"a.*", "a.b.c", false},   {"*.b.c", "a.b.c", true},
+        {"a.*.c", "a.b.c", true}, {"a.*.c", "a.b.d", false}, {"*.*", "a.b", true},
+        {"a*", "a*", true},       {"a*", "ab", false}}) {
     CAPTURE(row.filter);
     CAPTURE(row.subject);
     CHECK(matches(row.filter, row.subject) == row.expected);

@@ -53,17 +53,16 @@ struct Unit {
   std::string_view name;
   double factor;
 };
-constexpr Unit multiples[] = {{"", 1},      {"k", 1e3},     {"K", 1e3},        {"M", 1e6},
-                              {"G", 1e9},   {"KiB", 1024},  {"MiB", 1048576},  {"Ki", 1024},
-                              {"Mi", 1048576}};
+constexpr Unit multiples[] = {{"", 1},          {"k", 1e3},   {"K", 1e3},
+                              {"M", 1e6},       {"G", 1e9},   {"KiB", 1024},
+                              {"MiB", 1048576}, {"Ki", 1024}, {"Mi", 1048576}};
 constexpr Unit times[] = {{"", 1}, {"s", 1}, {"ms", 1e-3}, {"m", 60}, {"h", 3600}};
 
 template <size_t count>
 std::optional<double> read_quantity(std::string_view text, const Unit (&units)[count]) {
   double number = 0;
   const char* const end = text.data() + text.size();
-  const auto [stop, error] =
-      std::from_chars(text.data(), end, number, std::chars_format::fixed);
+  const auto [stop, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
   if (error != std::errc{} || number < 0) return {};
   const std::string_view unit(stop, size_t(end - stop));
   for (const Unit& candidate : units) {
@@ -128,42 +127,38 @@ class Reader {
 cxxopts::Options flags() {
   cxxopts::Options all("peal-bench", "Load for a NATS server, and what came of it.\n");
   const auto text = [] { return cxxopts::value<std::string>(); };
-  all.add_options("How much")
-      ("n,msgs", "messages, of all publishers together (default: 1M)", text(), "N")
-      ("d,duration", "how long instead, as 10s, 500ms or 2m", text(), "TIME")
-      ("r,rate", "messages a second, of all publishers together (default: no limit)", text(), "N")
-      ("w,warmup", "how long to run before measuring", text(), "TIME");
-  all.add_options("What")
-      ("size", "bytes of payload (default: 128)", text(), "BYTES")
-      ("headers", "headers of each message (default: 0)", text(), "N")
-      ("subjects", "publish on so many subjects in turn, up to 1M", text(), "N")
-      ("zipf", "pick among them with this skew instead (1 is the classic)", text(), "S")
-      ("subject-prefix", "first tokens of every subject (default: bench)", text(), "SUBJECT")
-      ("seed", "for all that is picked at random (default: 1)", text(), "N");
-  all.add_options("Who")
-      ("s,server", "nats://[user:pass@]host:port, several with commas", text(), "URL")
-      ("pubs", "publishers or requesters (default: 1)", text(), "N")
-      ("subs", "subscribers or responders (default: 1)", text(), "N")
-      ("fan", "every subscriber gets everything (this is the default)")
-      ("pairs", "publisher i is heard by subscriber i alone")
-      ("queue", "subscribers share the messages as a queue group", text(), "NAME")
-      ("wildcard", "subscribe with a wildcard")
-      ("subscriptions", "of each subscriber, literal (default: 1)", text(), "N")
-      ("inflight", "requests that each requester has out at once (default: 1)", text(), "N")
-      ("threads", "for each side (default: one a connection, up to 16)", text(), "N");
-  all.add_options("Connections")
-      ("idle", "open so many and hold them for --duration", text(), "N")
-      ("churn", "connect and leave again, so many a second", text(), "RATE")
-      ("storm", "open so many, drop all at once, and reconnect", text(), "N");
-  all.add_options("Results")
-      ("pid", "the server's process, on this machine: its CPU and memory", text(), "PID")
-      ("name", "what to call this run", text(), "NAME")
-      ("json", "write the run as JSON, - for standard output", text(), "FILE")
-      ("csv", "append the run to a table, - for standard output", text(), "FILE")
-      ("report", "write a page with plots, or add the run to one", text(), "FILE")
-      ("o,out", "report: where the page goes", text(), "FILE")
-      ("q,quiet", "no progress bar; there is none either when not on a terminal")
-      ("h,help", "show this text");
+  all.add_options("How much")("n,msgs", "messages, of all publishers together (default: 1M)",
+                              text(), "N")("d,duration", "how long instead, as 10s, 500ms or 2m",
+                                           text(), "TIME")(
+      "r,rate", "messages a second, of all publishers together (default: no limit)", text(), "N")(
+      "w,warmup", "how long to run before measuring", text(), "TIME");
+  all.add_options("What")("size", "bytes of payload (default: 128)", text(), "BYTES")(
+      "headers", "headers of each message (default: 0)", text(), "N")(
+      "subjects", "publish on so many subjects in turn, up to 1M", text(), "N")(
+      "zipf", "pick among them with this skew instead (1 is the classic)", text(), "S")(
+      "subject-prefix", "first tokens of every subject (default: bench)", text(), "SUBJECT")(
+      "seed", "for all that is picked at random (default: 1)", text(), "N");
+  all.add_options("Who")("s,server", "nats://[user:pass@]host:port, several with commas", text(),
+                         "URL")("pubs", "publishers or requesters (default: 1)", text(), "N")(
+      "subs", "subscribers or responders (default: 1)", text(), "N")(
+      "fan", "every subscriber gets everything (this is the default)")(
+      "pairs", "publisher i is heard by subscriber i alone")(
+      "queue", "subscribers share the messages as a queue group", text(), "NAME")(
+      "wildcard", "subscribe with a wildcard")(
+      "subscriptions", "of each subscriber, literal (default: 1)", text(), "N")(
+      "inflight", "requests that each requester has out at once (default: 1)", text(), "N")(
+      "threads", "for each side (default: one a connection, up to 16)", text(), "N");
+  all.add_options("Connections")("idle", "open so many and hold them for --duration", text(), "N")(
+      "churn", "connect and leave again, so many a second", text(), "RATE")(
+      "storm", "open so many, drop all at once, and reconnect", text(), "N");
+  all.add_options("Results")("pid", "the server's process, on this machine: its CPU and memory",
+                             text(), "PID")("name", "what to call this run", text(), "NAME")(
+      "json", "write the run as JSON, - for standard output", text(), "FILE")(
+      "csv", "append the run to a table, - for standard output", text(), "FILE")(
+      "report", "write a page with plots, or add the run to one", text(), "FILE")(
+      "o,out", "report: where the page goes", text(), "FILE")(
+      "q,quiet", "no progress bar; there is none either when not on a terminal")("h,help",
+                                                                                 "show this text");
   all.add_options("hidden")("positional", "", cxxopts::value<std::vector<std::string>>());
   all.parse_positional("positional");
   all.positional_help("");
@@ -237,7 +232,8 @@ Refusal check_flow(const Reader& read, const Options& out) {
   }
   if (out.command == Command::soak) {
     if (!out.queue.empty()) return "soak follows every subscriber, so there is no --queue";
-    if (out.subscriptions > 1) return "soak follows one subscription, so there is no --subscriptions";
+    if (out.subscriptions > 1)
+      return "soak follows one subscription, so there is no --subscriptions";
   }
   return {};
 }

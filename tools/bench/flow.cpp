@@ -140,13 +140,12 @@ std::optional<std::string> Flow::open() {
   }
   const uint32_t subscribers = plan_.subscribes ? options_.subscribers : 0;
   const uint32_t publishers = plan_.publishes ? options_.publishers : 0;
-  const size_t receive =
-      subscribers > many_connections ? receive_bytes_of_many : receive_bytes;
+  const size_t receive = subscribers > many_connections ? receive_bytes_of_many : receive_bytes;
   for (uint32_t i = 0; i < subscribers && !control_.stopping(); i++) {
     auto link = dial(servers[i % servers.size()], receive);
     if (auto* error = std::get_if<std::string>(&link)) return *error;
-    subscribers_.push_back(std::make_unique<Subscriber>(std::get<Link>(std::move(link)),
-                                                        subscriber_plan(i), i));
+    subscribers_.push_back(
+        std::make_unique<Subscriber>(std::get<Link>(std::move(link)), subscriber_plan(i), i));
     if (auto error = subscribers_.back()->subscribe()) {
       return fmt::format("subscriber {}: {}", i, *error);
     }
@@ -338,8 +337,7 @@ void Flow::end_measuring(Crew* publishing, int64_t start_ns) {
   result_.published.bytes = result_.published.messages * message_bytes;
   result_.received.messages = now.received - base_.received;
   result_.received.bytes = now.received_bytes - base_.received_bytes;
-  result_.timeline.end(
-      {result_.seconds, result_.published.messages, result_.received.messages});
+  result_.timeline.end({result_.seconds, result_.published.messages, result_.received.messages});
   if (server_before_) {
     if (const auto after = use_of_process(options_.server_pid)) {
       result_.server_use = ServerUse{.cpu_s = after->cpu_s - server_before_->cpu_s,

@@ -58,10 +58,12 @@ std::string info_field(std::string_view info, std::string_view name) {
 std::optional<std::string> shake_hands(Link& link, const Server& server) {
   while (link.replies().info().empty()) {
     switch (link.replies().receive(link.fd(), 0, [](const auto&) {})) {
-      case Received::bytes: break;
+      case Received::bytes:
+        break;
       case Received::nothing:
         return fmt::format("it said no INFO in {} s: is it a NATS server?", patience_s);
-      case Received::closed: return why_closed(link.replies());
+      case Received::closed:
+        return why_closed(link.replies());
     }
     if (!link.replies().error().empty()) return link.replies().error();
   }
@@ -128,9 +130,12 @@ std::optional<std::string> Link::barrier() {
   if (!send_all(protocol::ping_line)) return why_closed(replies_);
   while (replies_.pongs() == pongs) {
     switch (replies_.receive(fd_, 0, [](const auto&) {})) {
-      case Received::bytes: break;
-      case Received::nothing: return fmt::format("it did not answer a PING in {} s", patience_s);
-      case Received::closed: return why_closed(replies_);
+      case Received::bytes:
+        break;
+      case Received::nothing:
+        return fmt::format("it did not answer a PING in {} s", patience_s);
+      case Received::closed:
+        return why_closed(replies_);
     }
     if (!answer_pings()) return why_closed(replies_);
     if (!replies_.error().empty()) return replies_.error();

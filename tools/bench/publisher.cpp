@@ -65,8 +65,10 @@ Pumped Publisher::pump(int64_t now_ns, int flags) {
   const ssize_t sent = ::send(link_.fd(), unsent_.data(), unsent_.size(), MSG_NOSIGNAL | flags);
   if (sent < 0) {
     switch (errno) {
-      case EINTR: return Pumped::sent;
-      case EAGAIN: return Pumped::blocked;
+      case EINTR:
+        return Pumped::sent;
+      case EAGAIN:
+        return Pumped::blocked;
       default:
         error_ = std::strerror(errno);
         tend();  // It may have said why.
@@ -91,7 +93,8 @@ void Publisher::fill(size_t messages, int64_t now_ns) {
     }
   }
   switch (plan_.payload) {
-    case Payload::filler: break;
+    case Payload::filler:
+      break;
     case Payload::due:
       for (size_t i = 0; i < messages; i++) {
         stamp_due(block_.payload(i), is_paced() ? due_ns(in_phase_ + i) : now_ns);
@@ -161,9 +164,15 @@ class Pumps {
       Publisher& publisher = *active_[i];
       if (control_.stopping()) publisher.cut_short();
       switch (publisher.pump(now, flags_)) {
-        case Pumped::sent: moved = true; break;
-        case Pumped::blocked: blocked_.push_back({publisher.link().fd(), POLLOUT, 0}); break;
-        case Pumped::early: wake_ns_ = std::min(wake_ns_, publisher.next_due_ns()); break;
+        case Pumped::sent:
+          moved = true;
+          break;
+        case Pumped::blocked:
+          blocked_.push_back({publisher.link().fd(), POLLOUT, 0});
+          break;
+        case Pumped::early:
+          wake_ns_ = std::min(wake_ns_, publisher.next_due_ns());
+          break;
         case Pumped::failed:
           control_.fail(fmt::format("publisher {}: {}", publisher.index(), publisher.error()));
           [[fallthrough]];

@@ -16,8 +16,10 @@ Received ReplyStream::read_some(int fd, int flags) {
     }
     if (got == 0) return Received::closed;
     switch (errno) {
-      case EINTR: continue;
-      case EAGAIN: return Received::nothing;
+      case EINTR:
+        continue;
+      case EAGAIN:
+        return Received::nothing;
       default:
         if (error_.empty()) error_ = std::strerror(errno);
         return Received::closed;
@@ -27,13 +29,22 @@ Received ReplyStream::read_some(int fd, int flags) {
 
 void ReplyStream::on_line(const protocol::Reply& reply) {
   switch (reply.kind) {
-    case protocol::ReplyKind::info: info_ = reply.text; return;
-    case protocol::ReplyKind::ping: pings_++; return;
-    case protocol::ReplyKind::pong: pongs_++; return;
-    case protocol::ReplyKind::err: error_ = reply.text; return;
+    case protocol::ReplyKind::info:
+      info_ = reply.text;
+      return;
+    case protocol::ReplyKind::ping:
+      pings_++;
+      return;
+    case protocol::ReplyKind::pong:
+      pongs_++;
+      return;
+    case protocol::ReplyKind::err:
+      error_ = reply.text;
+      return;
     case protocol::ReplyKind::ok:
     case protocol::ReplyKind::msg:
-    case protocol::ReplyKind::hmsg: return;
+    case protocol::ReplyKind::hmsg:
+      return;
   }
 }
 

@@ -36,16 +36,15 @@ std::string shown_latency(const Histogram& latency) {
 
 void add_connections(const Options& options, const Result& result, Rows& rows) {
   const ConnectionFigures& figures = *result.connections;
-  rows.emplace_back("connections",
-                    fmt::format("{:>14} opened in {:.3f} s   {:>9}/s", grouped(figures.opened),
-                                figures.open_s,
-                                grouped(result.per_second(double(figures.opened)))));
+  rows.emplace_back("connections", fmt::format("{:>14} opened in {:.3f} s   {:>9}/s",
+                                               grouped(figures.opened), figures.open_s,
+                                               grouped(result.per_second(double(figures.opened)))));
   if (!result.server_use || options.churn > 0 || figures.opened == 0) return;
   const double grown = double(result.server_use->resident_after_bytes) -
                        double(result.server_use->resident_before_bytes);
-  rows.emplace_back("server memory",
-                    fmt::format("{} per connection", shown_bytes(std::max(grown, 0.0) /
-                                                                 double(figures.opened))));
+  rows.emplace_back(
+      "server memory",
+      fmt::format("{} per connection", shown_bytes(std::max(grown, 0.0) / double(figures.opened))));
 }
 
 }  // namespace
@@ -68,8 +67,8 @@ std::vector<std::string> notes_of(const Result& result) {
 
 std::string table_of(const Options& options, const Result& result) {
   Rows rows;
-  rows.emplace_back("run", fmt::format("{}   server {}   {:.3f} s", options.name, result.server,
-                                       result.seconds));
+  rows.emplace_back(
+      "run", fmt::format("{}   server {}   {:.3f} s", options.name, result.server, result.seconds));
   if (result.connections) add_connections(options, result, rows);
   if (result.published.messages > 0) {
     rows.emplace_back("published", shown_direction(result, result.published));
@@ -80,11 +79,10 @@ std::string table_of(const Options& options, const Result& result) {
   if (!result.latency.empty()) rows.emplace_back("latency", shown_latency(result.latency));
   if (!result.send_delay.empty()) rows.emplace_back("send delay", shown_latency(result.send_delay));
   if (result.faults) {
-    rows.emplace_back("faults",
-                      fmt::format("{} lost   {} duplicate   {} reordered   {} damaged",
-                                  grouped(result.faults->lost), grouped(result.faults->duplicate),
-                                  grouped(result.faults->reordered),
-                                  grouped(result.faults->damaged)));
+    rows.emplace_back(
+        "faults", fmt::format("{} lost   {} duplicate   {} reordered   {} damaged",
+                              grouped(result.faults->lost), grouped(result.faults->duplicate),
+                              grouped(result.faults->reordered), grouped(result.faults->damaged)));
   }
   if (result.server_use) {
     const ServerUse& use = *result.server_use;

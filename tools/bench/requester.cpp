@@ -43,10 +43,7 @@ std::string inbox_of(uint32_t index) {
 std::string request_subject(const Options& options) { return options.subject_prefix + ".request"; }
 
 Requester::Requester(Link link, const Options& options, uint32_t index)
-    : link_(std::move(link)),
-      index_(index),
-      inbox_(inbox_of(index)),
-      sent_ns_(options.in_flight) {
+    : link_(std::move(link)), index_(index), inbox_(inbox_of(index)), sent_ns_(options.in_flight) {
   const std::string reply = inbox_ + "." + std::string(slot_digits, '0');
   request_ = pub_bytes({.subject = request_subject(options),
                         .reply = reply,
@@ -126,9 +123,9 @@ void Requester::on_reply(const protocol::Reply& reply, int64_t now_ns) {
 
 void Requester::on_quiet() {
   now_ns_ = now_ns();
-  const int64_t oldest = *std::min_element(
-      sent_ns_.begin(), sent_ns_.end(),
-      [](int64_t a, int64_t b) { return uint64_t(a - 1) < uint64_t(b - 1); });
+  const int64_t oldest =
+      *std::min_element(sent_ns_.begin(), sent_ns_.end(),
+                        [](int64_t a, int64_t b) { return uint64_t(a - 1) < uint64_t(b - 1); });
   if (outstanding_ > 0 && now_ns_ < oldest + patience_ns) return;
   if (outstanding_ > 0) error_ = "a request had no reply in 5 s";
   link_.shut_down();  // The next receive ends it.

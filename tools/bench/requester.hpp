@@ -45,8 +45,8 @@ class Requester {
   Link link_;
   uint32_t index_;
   std::string inbox_;
-  std::string request_;     // With the slot's digits to be filled in.
-  size_t slot_at_ = 0;      // In request_.
+  std::string request_;           // With the slot's digits to be filled in.
+  size_t slot_at_ = 0;            // In request_.
   std::vector<int64_t> sent_ns_;  // By slot; 0: free.
   std::string out_;
   int64_t measure_ns_ = 0;

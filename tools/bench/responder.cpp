@@ -17,8 +17,8 @@ Responder::Responder(Link link, const Options& options, uint32_t index)
     : options_(options),
       link_(std::move(link)),
       index_(index),
-      answer_tail_(fmt::format(" {}\r\n{}\r\n", options.size_bytes,
-                               std::string(options.size_bytes, 'r'))) {}
+      answer_tail_(
+          fmt::format(" {}\r\n{}\r\n", options.size_bytes, std::string(options.size_bytes, 'r'))) {}
 
 std::optional<std::string> Responder::subscribe() {
   const std::string line =

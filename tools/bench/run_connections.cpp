@@ -11,10 +11,10 @@
 
 #include "tools/bench/clock.hpp"
 #include "tools/bench/crew.hpp"
+#include "tools/bench/link.hpp"
 #include "tools/bench/progress.hpp"
 #include "tools/bench/receive_loop.hpp"
 #include "tools/bench/runs.hpp"
-#include "tools/bench/link.hpp"
 
 namespace peal::bench {
 namespace {

@@ -98,8 +98,8 @@ std::optional<std::string> Requests::open() {
     return error;
   }
   if (control_.stopping()) return "interrupted";
-  result_.server = shown_server(
-      (requests ? requesters_[0]->link() : responders_[0]->link()).replies().info());
+  result_.server =
+      shown_server((requests ? requesters_[0]->link() : responders_[0]->link()).replies().info());
   return {};
 }
 
@@ -134,8 +134,8 @@ void Requests::request() {
     requesting.start(fmt::format("request-{}", thread), [=, this] {
       sleep_until(start_ns);
       for (Requester* requester : mine) {
-        const uint64_t share = options_.messages / count +
-                               (requester->index() < options_.messages % count ? 1 : 0);
+        const uint64_t share =
+            options_.messages / count + (requester->index() < options_.messages % count ? 1 : 0);
         requester->begin(measure_ns, end_ns, options_.messages > 0 ? share : UINT64_MAX);
       }
       receive_on_all(mine, [this](Requester& requester) {

@@ -68,7 +68,7 @@ std::vector<uint32_t> Subjects::hearers() const {
 
 LeafOrder::LeafOrder(const Options& options, uint32_t publisher) : leaves_(options.subjects) {
   core::Random random(options.seed * 1'000'003 + publisher);
-  if (options.zipf > 0) return draw(options.zipf, random);
+  if (options.zipf > 0) draw(options.zipf, random);
   // A stride near the golden section of the whole, without a common divisor, visits each leaf once
   // a round and leaves neighbours far apart.
   stride_ = std::max(1u, uint32_t(double(leaves_) * 0.618));

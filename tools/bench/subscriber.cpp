@@ -27,8 +27,7 @@ constexpr int64_t alive_interval_ns = 30 * ns_per_s;
 
 Subscriber::Subscriber(Link link, SubscriberPlan plan, uint32_t index)
     : link_(std::move(link)), plan_(std::move(plan)), index_(index), streams_(plan_.streams) {
-  setsockopt(link_.fd(), SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes,
-             sizeof receive_buffer_bytes);
+  setsockopt(link_.fd(), SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof receive_buffer_bytes);
 }
 
 std::optional<std::string> Subscriber::subscribe() {
@@ -56,12 +55,11 @@ Received Subscriber::receive(int flags) {
   }
   int64_t now = 0;
   ReplyStream& replies = link_.replies();
-  const Received received =
-      replies.receive(link_.fd(), flags, [&](const protocol::Reply& reply) {
-        // One look at the clock for all that one receive brought, after it.
-        if (now == 0) now = now_ns();
-        on_message(reply, now);
-      });
+  const Received received = replies.receive(link_.fd(), flags, [&](const protocol::Reply& reply) {
+    // One look at the clock for all that one receive brought, after it.
+    if (now == 0) now = now_ns();
+    on_message(reply, now);
+  });
   if (now != 0) show_counts(now);
   if (!link_.answer_pings()) return Received::closed;
   if (uniform_ && received == Received::bytes) {
@@ -132,7 +130,8 @@ void Subscriber::on_message(const protocol::Reply& reply, int64_t now_ns) {
       if (payload.size() >= due_bytes) latency_.record(now_ns - read_due(payload));
       return;
     }
-    case Listening::check: return check(reply, now_ns);
+    case Listening::check:
+      return check(reply, now_ns);
   }
 }
 

@@ -1,0 +1,99 @@
+// Arguments in, a run, its reports, exit status out: 0 it went well, 1 it failed, 2 it was asked
+// wrongly, 130 it was cut short.
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <cstdio>
+#include <string>
+#include <variant>
+
+#include "tools/bench/args.hpp"
+#include "tools/bench/output.hpp"
+#include "tools/bench/runs.hpp"
+
+namespace peal::bench {
+namespace {
+
+constexpr int failed = 1;
+constexpr int asked_wrongly = 2;
+constexpr int cut_short = 130;
+
+int complain(const std::string& sentence, int status) {
+  fmt::print(stderr, "peal-bench: {}\n", sentence);
+  return status;
+}
+
+// A connection is a descriptor, and the usual limit is a thousand.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+Result run(const Options& options, RunControl& control) {
+  switch (options.command) {
+    case Command::pub:
+      return run_pub(options, control);
+    case Command::sub:
+      return run_sub(options, control);
+    case Command::pubsub:
+      return run_pubsub(options, control);
+    case Command::request:
+    case Command::service:
+    case Command::reqreply:
+      return run_requests(options, control);
+    case Command::latency:
+      return run_latency(options, control);
+    case Command::connections:
+      return run_connections(options, control);
+    case Command::soak:
+      return run_soak(options, control);
+    case Command::report:
+      break;  // Measures nothing.
+  }
+  __builtin_unreachable();
+}
+
+/// Whether Ctrl-C is how it ends, and not an accident.
+bool is_open_ended(const Options& options) {
+  const bool endless = options.command == Command::sub || options.command == Command::service;
+  return endless && options.messages == 0 && options.duration_s == 0;
+}
+
+int bench(Options options) {
+  if (options.command == Command::report) {
+    const auto failure = put_out_report(options);
+    return failure ? complain(*failure, failed) : 0;
+  }
+  raise_descriptor_limit();
+  RunControl::catch_signals();
+  RunControl control;
+  const Result result = run(options, control);
+  // Nothing was measured: a table of zeros would only hide why.
+  const bool measured = result.seconds > 0;
+  if (options.name.empty()) {
+    options.name = fmt::format("{} {}", name_of(options.command), result.server);
+  }
+  if (measured) {
+    if (const auto failure = put_out(options, result)) return complain(*failure, failed);
+  }
+  for (const std::string& failure : result.failures) complain(failure, failed);
+  if (!result.failures.empty()) return failed;
+  return result.interrupted && !is_open_ended(options) ? cut_short : 0;
+}
+
+}  // namespace
+}  // namespace peal::bench
+
+int main(int argc, char** argv) {
+  using namespace peal::bench;
+  const auto parsed = parse_command_line(argc, argv);
+  if (const auto* error = std::get_if<std::string>(&parsed)) return complain(*error, asked_wrongly);
+  if (const auto* help = std::get_if<Help>(&parsed)) {
+    fmt::print("{}", help->text);
+    return 0;
+  }
+  return bench(std::get<Options>(parsed));
+}
