@@ -4,8 +4,8 @@
 
 namespace peal::core {
 
-void end_out_of_memory(size_t bytes) {
-  std::fprintf(stderr, "out of memory: %zu bytes could not be had; the server ends\n", bytes);
+void end_out_of_memory() {
+  std::fputs("out of memory: a small allocation failed; the server ends\n", stderr);
   std::_Exit(1);
 }
 

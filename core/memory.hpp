@@ -8,11 +8,11 @@
 
 namespace peal::core {
 
-[[noreturn]] void end_out_of_memory(size_t bytes);
+[[noreturn]] void end_out_of_memory();
 
 inline void* allocate_or_end(size_t bytes) {
   void* memory = std::malloc(bytes);
-  if (memory == nullptr) end_out_of_memory(bytes);
+  if (memory == nullptr) end_out_of_memory();
   return memory;
 }
 

@@ -113,4 +113,10 @@ uint64_t raise_descriptor_limit() {
   return limit.rlim_cur;
 }
 
+uint64_t locked_memory_allowance_bytes() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || ::geteuid() == 0) return UINT64_MAX;
+  return limit.rlim_cur;
+}
+
 }  // namespace peal::server

@@ -14,6 +14,9 @@ unsigned cpu_allowance(const std::string& root = "");
 /// The machine's memory, or less if a control group says so.
 uint64_t memory_allowance_bytes(const std::string& root = "");
 
+/// How much memory the process may lock, which rings count against; nothing says so for root.
+uint64_t locked_memory_allowance_bytes();
+
 /// Lets the process open as many descriptors as it is allowed to ask for, and returns how many.
 uint64_t raise_descriptor_limit();
 

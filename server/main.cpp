@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <new>
 #include <string>
 #include <variant>
 
+#include "core/memory.hpp"
 #include "server/options.hpp"
 #include "server/process.hpp"
 #include "server/run.hpp"
@@ -22,6 +24,7 @@ int fail(const std::string& error) {
 
 int main(int argc, char** argv) {
   using namespace peal::server;
+  std::set_new_handler(peal::core::end_out_of_memory);
   const auto parsed = parse_command_line(argc, argv);
   if (const auto* error = std::get_if<std::string>(&parsed)) return fail(*error);
   const auto& command = std::get<ParsedCommand>(parsed);

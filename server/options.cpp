@@ -17,6 +17,9 @@
 
 namespace peal::server {
 
+// Whatever a control line names must fit a part of each mailbox between shards, so mailboxes grow with it.
+constexpr uint32_t control_line_bytes_most = 1 << 20;
+
 namespace {
 
 using Refusal = std::optional<std::string>;
@@ -402,6 +405,10 @@ std::optional<std::string> contradiction_in(const Options& options) {
   if (limits.payload_bytes_max > limits.pending_bytes_max) {
     return fmt::format("max_payload ({}) must not exceed max_pending ({})",
                        limits.payload_bytes_max, limits.pending_bytes_max);
+  }
+  if (limits.control_line_bytes_max > control_line_bytes_most) {
+    return fmt::format("max_control_line ({}) must not exceed {}", limits.control_line_bytes_max,
+                       control_line_bytes_most);
   }
   if (options.lame_duck_grace_period >= options.lame_duck_duration) {
     return "lame_duck_grace_period must be shorter than lame_duck_duration";

@@ -26,7 +26,7 @@ enum class RecordKind : uint8_t {
 struct MessageHead {
   RecordKind kind = RecordKind::message;
   uint8_t flags = 0;
-  uint16_t subject_bytes = 0;
+  uint32_t subject_bytes = 0;
   uint32_t message_bytes = 0;
   uint32_t origin_slot = 0;
   uint32_t origin_generation = 0;
@@ -45,7 +45,7 @@ enum MessageFlag : uint8_t {
 struct MessageExtension {
   uint32_t reply_bytes = 0;
   uint32_t header_bytes = 0;
-  uint32_t groups_bytes = 0;  // Each group: two bytes of length, then its name.
+  uint32_t groups_bytes = 0;  // Each group: four bytes of length, then its name.
   AccountId account = 0;
   ShardId origin_shard = 0;
   uint32_t hops = 0;  // How often a queue message was sent on.
@@ -60,7 +60,7 @@ struct ReferencePart {
 struct InterestHead {
   RecordKind kind = RecordKind::interest;
   AccountId account = 0;
-  uint16_t filter_bytes = 0;
+  uint32_t filter_bytes = 0;
   uint32_t queue_bytes = 0;
   uint32_t members = 0;
   uint64_t epoch = 0;
@@ -80,14 +80,11 @@ struct StallRecord {
 
 struct NoRespondersHead {
   RecordKind kind = RecordKind::no_responders;
-  uint16_t subject_bytes = 0;
+  uint32_t subject_bytes = 0;
   uint32_t reply_bytes = 0;
   uint32_t slot = 0;
   uint32_t generation = 0;
 };
-
-/// The longest text that a head above can name; max_control_line is held to it.
-inline constexpr uint32_t record_text_bytes_max = UINT16_MAX;
 
 inline char* put(char* out, const void* from, size_t bytes) {
   std::memcpy(out, from, bytes);

@@ -24,7 +24,7 @@ constexpr uint64_t slow_denominator = 4;
 // A message to plain subscriptions of one shard alone, on the subject of the one before it.
 constexpr uint8_t repeated_flags = message_plain | message_same_subject | message_sole;
 
-constexpr size_t group_bytes(std::string_view name) { return sizeof(uint16_t) + name.size(); }
+constexpr size_t group_bytes(std::string_view name) { return sizeof(uint32_t) + name.size(); }
 
 /// The CR LF behind a message, which is copied and referenced along with it.
 constexpr size_t tail_bytes = protocol::line_end_bytes;
@@ -38,7 +38,7 @@ size_t record_bytes(const Message& message, size_t groups_bytes) {
 
 char* write_groups(char* out, std::span<const std::string_view> groups) {
   for (const std::string_view name : groups) {
-    const auto bytes = static_cast<uint16_t>(name.size());
+    const auto bytes = static_cast<uint32_t>(name.size());
     out = put(out, &bytes, sizeof bytes);
     out = put(out, name);
   }
@@ -285,7 +285,7 @@ void Router::hand_over(const Connection& publisher, const Message& message, uint
     char* const begin = shard_.link().append(to, bytes);
     MessageHead& there = *new (begin) MessageHead;
     there.flags = head.flags;
-    there.subject_bytes = static_cast<uint16_t>(text.subject.size());
+    there.subject_bytes = static_cast<uint32_t>(text.subject.size());
     there.message_bytes = static_cast<uint32_t>(message.size);
     there.origin_slot = publisher.slot();
     there.origin_generation = publisher.generation();
@@ -318,7 +318,7 @@ bool Router::hand_over_again(Connection& publisher, const RouteMemo& memo, const
   if (begin == nullptr) return false;
   MessageHead& head = *new (begin) MessageHead;
   head.flags = repeated_flags;
-  head.subject_bytes = static_cast<uint16_t>(memo.subject().size());
+  head.subject_bytes = static_cast<uint32_t>(memo.subject().size());
   head.message_bytes = static_cast<uint32_t>(size);
   head.origin_slot = publisher.slot();
   head.origin_generation = publisher.generation();
@@ -496,7 +496,7 @@ void Router::deliver_record(const Plan& plan, const MessageHead& head,
     }
   }
   while (!groups.empty()) {
-    const std::string_view name = take(groups, take_head<uint16_t>(groups));
+    const std::string_view name = take(groups, take_head<uint32_t>(groups));
     const auto group = std::find_if(plan.queues.begin(), plan.queues.end(),
                                     [&](const QueuePlan& each) { return each.name == name; });
     const QueuePlan* known = group == plan.queues.end() ? nullptr : &*group;
@@ -553,7 +553,7 @@ void Router::report_no_responders(ShardId origin, const MessageHead& head, const
                                    text.reply);
   }
   NoRespondersHead notice;
-  notice.subject_bytes = static_cast<uint16_t>(text.subject.size());
+  notice.subject_bytes = static_cast<uint32_t>(text.subject.size());
   notice.reply_bytes = static_cast<uint32_t>(text.reply.size());
   notice.slot = head.origin_slot;
   notice.generation = head.origin_generation;

@@ -34,6 +34,33 @@ constexpr uint32_t control_mailbox_bytes = 64 * 1024;
 // The nats-server whose behaviour we answer to: clients tell by it what they may use.
 constexpr std::string_view nats_version = "2.15.1";
 
+// Whatever a control line may name has to fit half a mailbox, with its head and a message besides.
+constexpr size_t control_lines_per_mailbox = 8;
+
+size_t mailbox_bytes(const Options& options, uint32_t by_default) {
+  const size_t wanted = options.mailbox_bytes != 0 ? options.mailbox_bytes : by_default;
+  return std::max(wanted, options.limits.control_line_bytes_max * control_lines_per_mailbox);
+}
+
+// Rings as large as they are by default, or as the memory allows that this process may lock: a quarter of
+// a shard's share for its queues, the rest for what the kernel adds to them and for its receive buffers.
+core::ReactorConfig reactor_config(const Options& options, unsigned shards) {
+  constexpr uint64_t submission_bytes = 64;
+  constexpr uint64_t completion_bytes = 16;
+  constexpr unsigned entries_min = 32;
+  core::ReactorConfig config;
+  config.features = options.kernel_feature_mask;
+  const uint64_t share_bytes = locked_memory_allowance_bytes() / shards / 4;
+  while (config.submission_entries > entries_min &&
+         config.submission_entries * submission_bytes +
+                 config.completion_entries * completion_bytes >
+             share_bytes) {
+    config.submission_entries /= 2;
+    config.completion_entries /= 2;
+  }
+  return config;
+}
+
 uint64_t random_seed() {
   uint64_t seed = 0;
   while (getrandom(&seed, sizeof seed, 0) != sizeof seed) {
@@ -64,8 +91,8 @@ class Server::Impl {
       : state(options, shards),
         log_(log),
         on_stopped_(std::move(on_stopped)),
-        mesh_(shards, options.mailbox_bytes != 0 ? options.mailbox_bytes : mailbox_bytes_default,
-              options.mailbox_bytes != 0 ? options.mailbox_bytes : control_mailbox_bytes),
+        mesh_(shards, mailbox_bytes(options, mailbox_bytes_default),
+              mailbox_bytes(options, control_mailbox_bytes)),
         ready_(shards),
         done_(shards),
         reactors_(shards),
@@ -126,9 +153,7 @@ void Server::Impl::run_shard(unsigned index, int listener) {
   const std::vector<int> processors = core::allowed_processors();
   if (pinned_ && index < processors.size()) core::pin_thread(processors[index]);
 
-  core::ReactorConfig config;
-  config.features = state.options.kernel_feature_mask;
-  auto made = core::Reactor::create(config);
+  auto made = core::Reactor::create(reactor_config(state.options, mesh_.shards()));
   if (auto* error = std::get_if<std::string>(&made)) {
     errors_[index] = std::move(*error);
     ready_.count_down();

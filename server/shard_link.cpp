@@ -137,7 +137,7 @@ bool ShardLink::flush_interest_to(ShardId to) {
     if (!mailbox.has_room(bytes)) return false;
     InterestHead head;
     head.account = change.account;
-    head.filter_bytes = static_cast<uint16_t>(change.filter.size());
+    head.filter_bytes = static_cast<uint32_t>(change.filter.size());
     head.queue_bytes = static_cast<uint32_t>(change.queue.size());
     head.members = change.members;
     head.epoch = change.epoch;

@@ -49,7 +49,7 @@ void Client::run(uint32_t, uint64_t argument) {
   if (world.now() >= habits_.leaves_at && !stage_.winding_down && !said_end_) return leave();
   read();
   if (gone_) return;
-  if (stage_.winding_down && winds_down_) script_ended_ = true;
+  if (stage_.winding_down && habits_.winds_down) script_ended_ = true;
   const bool may_act = !script_ended_ && !said_end_ && out_.size() - out_head_ < out_bytes_high;
   if (may_act && world.now() >= act_at_) {
     script_ended_ = !act();

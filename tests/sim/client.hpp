@@ -28,6 +28,7 @@ struct Habits {
   double cuts_writes = 0;  // Percentage of writes that end anywhere.
   double cuts_reads = 0;
   Time think_max = ms;  // Between two steps of its script.
+  bool winds_down = true;    // Stops when everybody is asked to.
   Time leaves_at = never;
   Leaving leaves_how = Leaving::close;
   size_t up_bytes = 64 * 1024;
@@ -82,7 +83,6 @@ class Client : public Actor, public LinkClient {
   Stage& stage_;
   Party& party_;
   Habits habits_;
-  bool winds_down_ = true;  // Stops when everybody is asked to.
 
  private:
   void plan(Time when);

@@ -28,6 +28,7 @@ struct Faults {
   double late_completion = 0;  // Done, and seen up to slow_max later: completions overtake.
   double accept_error = 0;     // EMFILE or ECONNABORTED.
   double shard_pause = 0;      // Of turns: the thread is not scheduled for up to pause_max.
+  double preemption = 0;       // Of calls of the seam: others run before the shard goes on.
   double reset = 0;            // Of connections: the network kills them at some byte.
   double small_batch = 0;      // Of waits: few completions are handed over, as after an overflow.
   Time quick_max = 20 * us;
@@ -49,6 +50,7 @@ struct Faults {
     faults.late_completion = rate(50);
     faults.accept_error = rate(20);
     faults.shard_pause = rate(0.5);
+    faults.preemption = rate(10);
     faults.reset = rate(30);
     faults.small_batch = rate(20);
     faults.quick_max = chance.between(1, 50) * us;

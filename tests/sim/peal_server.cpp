@@ -95,6 +95,8 @@ class PealServer : public ServerUnderTest {
     return text;
   }
 
+  bool cuts_off() const override { return true; }
+
   void count_ways(std::map<std::string, uint64_t>& ways) const override {
     for (const auto& each : shards_) {
       const server::ShardStats& stats = each->shard.stats();

@@ -78,6 +78,7 @@ void SimReactor::accept(int listener, Token token) {
 }
 
 void SimReactor::recv(int descriptor, Token token) {
+  preempt();
   Link& link = link_of(descriptor, "recv");
   if (link.recv_op != no_op) misuse("recv with recv in flight, " + text_of(token));
   const uint32_t index = start(OpKind::recv, descriptor, token);
@@ -92,6 +93,7 @@ void SimReactor::recv_once(int descriptor, Token token) {
 }
 
 void SimReactor::send(int descriptor, std::span<const iovec> parts, Token token) {
+  preempt();
   Link& link = link_of(descriptor, "send");
   if (link.send_op != no_op) misuse("send with send in flight, " + text_of(token));
   if (parts.size() > parts_max) misuse("send of more parts than reactor_uring has room for");
@@ -107,10 +109,12 @@ void SimReactor::send(int descriptor, std::span<const iovec> parts, Token token)
 }
 
 void SimReactor::cancel(Token token) {
+  preempt();
   submissions_.push_back({Submission::Kind::cancel, no_op, token, 0});
 }
 
 void SimReactor::shutdown_send(int descriptor) {
+  preempt();
   Link& link = link_of(descriptor, "shutdown_send");
   // At once, as the system call is: a send that was asked for and not submitted comes too late.
   world_.trace.note(world_.now(), Mark::fd_shutdown, handle_, descriptor);
@@ -121,6 +125,7 @@ void SimReactor::shutdown_send(int descriptor) {
 }
 
 void SimReactor::close(int descriptor) {
+  preempt();
   if (world_.listener_of(descriptor) != nullptr) {
     if (world_.listener_of(descriptor)->accept_op != no_op) misuse("close with accept in flight");
   } else {
@@ -133,12 +138,14 @@ void SimReactor::close(int descriptor) {
 }
 
 core::PeerAddress SimReactor::adopt(int descriptor) {
+  preempt();
   const Link& link = link_of(descriptor, "adopt");
   return {"10.0." + std::to_string(link.id / 256) + "." + std::to_string(link.id % 256),
           static_cast<uint16_t>(30000 + link.id)};
 }
 
 void SimReactor::wake(int peer_handle) {
+  preempt();
   if (world_.reactor(peer_handle) == nullptr) misuse("wake of an unknown handle");
   stats_.wakes_sent++;
   submissions_.push_back({Submission::Kind::wake, no_op, {}, peer_handle});
@@ -174,6 +181,7 @@ void SimReactor::submit() {
 void SimReactor::submit_op(uint32_t index) {
   Op& op = ops_[index];
   op.state = State::running;
+  op.last_moved = world_.now();
   // Not through a pipe so thin that nobody could tell it from one that is stuck.
   op.whole = op.use == OpKind::send && op.asked_bytes <= 4 * op.link->down.capacity() &&
              world_.chance.percent(world_.faults.whole_send);
@@ -297,6 +305,7 @@ void SimReactor::progress_send(uint32_t index) {
   op.moved += scratch_;
   link.down.write(scratch_);
   op.moved_bytes += count;
+  op.last_moved = world_.now();
   world_.trace.note(world_.now(), Mark::send_move, handle_, op.descriptor,
                     static_cast<int64_t>(count), static_cast<int64_t>(op.asked_bytes));
   if (op.moved_bytes == op.asked_bytes || !op.whole) {
@@ -380,6 +389,7 @@ std::span<const Completion> SimReactor::wait(int64_t deadline_ns) {
   stats_.completions += count;
   handed_over_last = count;
   given_back_ = count == 0;
+  preempt();
   return handed_;
 }
 
@@ -425,12 +435,23 @@ void SimReactor::give_back() {
   }
   handed_.clear();
   given_back_ = true;
+  preempt();
 }
 
 size_t SimReactor::operations_in_flight() const {
   size_t count = 0;
   for (const Op& op : ops_) count += op.state != State::none ? 1 : 0;
   return count;
+}
+
+std::vector<int> SimReactor::sends_stuck_since(Time then) const {
+  std::vector<int> stuck;
+  for (const Op& op : ops_) {
+    if (op.state == State::running && op.use == OpKind::send && op.last_moved < then) {
+      stuck.push_back(op.descriptor);
+    }
+  }
+  return stuck;
 }
 
 void SimReactor::detach() {

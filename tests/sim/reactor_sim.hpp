@@ -71,9 +71,15 @@ class SimReactor : public Actor {
   void notify();
   std::span<const core::Completion> wait(int64_t deadline_ns);
   void give_back();
-  unsigned receive_buffers() const { return pool_.free_count(); }
+  unsigned receive_buffers() const {
+    preempt();
+    return pool_.free_count();
+  }
   int handle() const { return handle_; }
-  int64_t now_ns() const { return now_ns_; }
+  int64_t now_ns() const {
+    preempt();
+    return now_ns_;
+  }
   const core::ReactorStats& stats() const { return stats_; }
   void detach();  // The shard is gone; what was in flight ends unseen.
 
@@ -87,7 +93,11 @@ class SimReactor : public Actor {
   unsigned buffers_in_use() const { return pool_.count() - pool_.free_count(); }
   size_t submissions() const { return submissions_.size(); }
 
+  /// Descriptors of which a send has been in flight since before `then` and has not moved on.
+  std::vector<int> sends_stuck_since(Time then) const;
+
   Sleeper* sleeper = nullptr;
+  bool in_turn = false;  // The shard runs, and may be preempted.
   /// What the shard said that it would hand to wait(), if it is one that promises.
   int64_t promised_deadline = never;
   uint64_t handed_over_last = 0;
@@ -110,6 +120,7 @@ class SimReactor : public Actor {
     size_t moved_bytes = 0;
     std::string moved;  // By a send: what its memory held then.
     Time last_visible = 0;
+    Time last_moved = 0;
   };
   struct Submission {
     enum class Kind : uint8_t { start, cancel, wake } kind;
@@ -128,6 +139,9 @@ class SimReactor : public Actor {
   };
   enum What : uint32_t { progress, finish_cancel, nothing };
 
+  void preempt() const {
+    if (in_turn) world_.preempt();
+  }
   void run(uint32_t what, uint64_t argument) override;
   uint32_t start(core::OpKind use, int descriptor, core::Token token);
   void submit_op(uint32_t index);

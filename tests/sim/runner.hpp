@@ -59,10 +59,10 @@ class Runner : public Actor, private Sleeper {
     ticks_++;
     const uint64_t in_flight = reactor_.submissions();
     reactor_.handed_over_last = 0;
-    if (!shard_.tick()) {
-      stopped_ = true;
-      return;
-    }
+    reactor_.in_turn = true;
+    stopped_ = !shard_.tick();
+    reactor_.in_turn = false;
+    if (stopped_) return;
     world_.trace.note(world_.now(), Mark::tick, reactor_.handle(),
                       static_cast<int64_t>(reactor_.handed_over_last));
     reactor_.promised_deadline = shard_.next_deadline_ns();

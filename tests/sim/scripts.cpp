@@ -313,17 +313,8 @@ Habits draw_habits(const Stage& stage, Chance& chance) {
   return habits;
 }
 
-}  // namespace
-
-std::unique_ptr<Client> make_client(Stage& stage) {
+std::unique_ptr<Client> make_by_theme(Stage& stage, const Habits& habits) {
   Chance& chance = stage.world.chance;
-  Habits habits = draw_habits(stage, chance);
-  if (chance.percent(stage.scenario.misbehaving / 3)) {
-    habits.options.may_be_cut_off = true;
-    habits.reading = Reading::stuck;  // Whatever is said to it, it goes on.
-    habits.slow_bytes = SIZE_MAX;
-    return std::make_unique<Babbler>(stage, habits);
-  }
   const Theme theme = stage.scenario.theme;
   if (theme == Theme::storm && chance.percent(40)) return std::make_unique<Stormer>(stage, habits);
   if (theme == Theme::requests && chance.percent(60)) {
@@ -354,16 +345,41 @@ std::unique_ptr<Client> make_client(Stage& stage) {
   return std::make_unique<Idler>(stage, habits);
 }
 
+}  // namespace
+
+std::unique_ptr<Client> make_client(Stage& stage) {
+  Chance& chance = stage.world.chance;
+  Habits habits = draw_habits(stage, chance);
+  if (chance.percent(stage.scenario.misbehaving / 3)) {
+    habits.options.may_be_cut_off = true;
+    habits.reading = Reading::stuck;  // Whatever is said to it, it goes on.
+    habits.slow_bytes = SIZE_MAX;
+    return std::make_unique<Babbler>(stage, habits);
+  }
+  return make_by_theme(stage, habits);
+}
+
+std::unique_ptr<Client> make_late_client(Stage& stage) {
+  Habits habits = draw_habits(stage, stage.world.chance);
+  habits.winds_down = false;
+  habits.reading = Reading::prompt;
+  habits.leaves_at = never;
+  habits.options.may_be_cut_off = !stage.scenario.is_ample();
+  habits.up_bytes = habits.down_bytes = 64 * 1024;
+  return make_by_theme(stage, habits);
+}
+
 std::unique_ptr<Client> make_service(Stage& stage, unsigned number) {
   Habits habits = draw_habits(stage, stage.world.chance);
   habits.reading = Reading::prompt;
   return std::make_unique<Service>(stage, habits, number);
 }
 
-Prober::Prober(Stage& stage, const Habits& habits) : Client(stage, habits) { winds_down_ = false; }
+Prober::Prober(Stage& stage, const Habits& habits) : Client(stage, habits) {}
 
 std::unique_ptr<Prober> Prober::make(Stage& stage) {
   Habits habits;
+  habits.winds_down = false;
   habits.options.no_responders = true;
   habits.options.may_be_cut_off = !stage.scenario.is_ample();
   return std::make_unique<Prober>(stage, habits);
@@ -384,5 +400,10 @@ bool Prober::act() {
 }
 
 void Prober::speak() { pub("probe.", 20); }
+
+void Prober::hesitate() {
+  unsub(sub("nothing"));
+  flush();
+}
 
 }  // namespace peal::sim

@@ -11,6 +11,9 @@ namespace peal::sim {
 /// A client of a kind and with habits that the scenario allows.
 std::unique_ptr<Client> make_client(Stage& stage);
 
+/// One that behaves, for the time after the faults: then nothing but the server can be slow.
+std::unique_ptr<Client> make_late_client(Stage& stage);
+
 /// A well-behaved one, for the time after the faults: shows that the server still takes newcomers,
 /// and that a message comes to a server fast asleep.
 class Prober : public Client {
@@ -18,7 +21,8 @@ class Prober : public Client {
   Prober(Stage& stage, const Habits& habits);
   static std::unique_ptr<Prober> make(Stage& stage);
 
-  void speak();  // One message to all probers, with no PING behind it.
+  void speak();    // One message to all probers, with no PING behind it.
+  void hesitate();  // Subscribes, thinks better of it, and asks for a PONG.
   uint32_t heard() const { return heard_; }
 
  private:

@@ -95,8 +95,10 @@ class Simulation {
         break;
     }
     heal();
+    late();
     probe();
     settle();
+    cut_off();
     oracle_.check_nothing_missing();
     if (scenario_.ending == Ending::leave) leave();
     stop(scenario_.ending == Ending::lame_duck);
@@ -175,11 +177,44 @@ class Simulation {
     flush_all("after the faults");
   }
 
-  void flush_all(const char* when) {
+  void late() {
+    phase("late");
+    std::vector<Client*> late;
+    for (int64_t n = world_.chance.between(2, 8); n > 0; n--) {
+      auto client = make_late_client(*stage_);
+      late.push_back(client.get());
+      add(std::move(client), world_.now() + world_.delay());
+    }
+    const bool all = run_until(world_.now() + patience, [&] {
+      for (const Client* client : late) {
+        if (!client->script_ended()) return false;
+      }
+      return true;
+    });
+    if (!all) World::fail("liveness", "clients cannot do their work, though nothing is wrong");
+    flush_all("when nothing could be slow", sec);
+  }
+
+  // Who has read nothing for longer than the deadline is not connected any more.
+  void cut_off() {
+    const Time limit = scenario_.write_deadline + sec;
+    run_until(world_.now() + limit, [] { return false; });
+    for (unsigned i = 0; i < server_->shards(); i++) {
+      const SimReactor& reactor = *world_.reactor(server_->reactor_handle(i));
+      for (const int descriptor : reactor.sends_stuck_since(world_.now() - limit)) {
+        if (server_->cuts_off()) {
+          World::fail("stuck", "descriptor " + std::to_string(descriptor) +
+                                   " takes nothing and is kept all the same");
+        }
+      }
+    }
+  }
+
+  void flush_all(const char* when, Time within = patience) {
     for (const auto& client : clients_) {
       if (client->healthy()) client->flush();
     }
-    const bool all = run_until(world_.now() + patience, [&] {
+    const bool all = run_until(world_.now() + within, [&] {
       for (const auto& client : clients_) {
         if (client->healthy() && !client->silent()) return false;
       }
@@ -209,7 +244,15 @@ class Simulation {
     });
     if (!all) World::fail("liveness", "newcomers are not served");
     // Where limits are tight a prober may be cut off in the middle of it.
-    for (int round = 0; round < 8 && scenario_.is_ample(); round++) wake(probers);
+    for (int round = 0; round < 8 && scenario_.is_ample(); round++) {
+      wake(probers);
+      Prober& prober = *world_.chance.one_of(probers);
+      if (prober.gone()) continue;
+      prober.hesitate();
+      if (!run_until(world_.now() + 50 * ms, [&] { return prober.silent(); })) {
+        World::fail("liveness", "nothing was left to be told, and a PONG waits for it");
+      }
+    }
   }
 
   // All is quiet, then one message comes. Nobody sends a PING that could rouse a shard by the way.
@@ -233,13 +276,13 @@ class Simulation {
     phase("settling");
     for (size_t before = 0; before != oracle_.messages().size();) {
       before = oracle_.messages().size();
-      flush_all("while settling");
+      flush_all("while settling", sec);
     }
     // A queue message on its way from a member that left to another has no PONG to stand before.
     const Time quiet = world_.now() + sec;
     run_until(quiet, [] { return false; });
-    flush_all("at the end");
-    flush_all("at the end");
+    flush_all("at the end", sec);
+    flush_all("at the end", sec);
   }
 
   void leave() {

@@ -4,7 +4,9 @@
 //
 //   chaos       clients follow their scripts under all faults, until they are done or time is up
 //   healing     no more faults; nobody begins anything new; every PING must get its PONG
-//   probe       newcomers must be served, each by each
+//   late        clients who behave do what the seed is about, now that nothing but the server can be
+//               slow: what waits for room or for other shards may not wait for a timer to rouse it
+//   probe       newcomers must be served, each by each, also by shards that are fast asleep
 //   settling    flushes until nothing is published any more, then once more after a pause; now
 //               everything owed must have come
 //   leaving     everybody goes; the server must be as it was at the start
@@ -43,6 +45,8 @@ class ServerUnderTest {
   virtual void stop() = 0;
   /// The same, in peace. False when it cannot.
   virtual bool lame_duck() { return false; }
+  /// Whether it has a deadline for writing, and keeps to it.
+  virtual bool cuts_off() const { return false; }
   /// Adds how often the server went which way. A way that no seed takes is not tested.
   virtual void count_ways(std::map<std::string, uint64_t>&) const {}
 };

@@ -46,6 +46,18 @@ bool World::run_next() {
   return true;
 }
 
+// The threads of a server interleave at any instruction. Here they do at the calls of the seam, which
+// lie between the steps of a turn and between one completion and the next.
+void World::preempt() {
+  if (!chance.percent(faults.preemption) || preempted_ >= 3) return;
+  preempted_++;
+  const Time until = now_ + delay() + delay();
+  for (uint64_t n = chance.below(100); n > 0; n--) {
+    if (events_.empty() || events_.front().when > until || !run_next()) break;
+  }
+  preempted_--;
+}
+
 Time World::delay() {
   return chance.between(0, chance.percent(faults.slow_step) ? faults.slow_max : faults.quick_max);
 }

@@ -65,6 +65,8 @@ class World : private Actor {
   void schedule(Time when, Actor& actor, uint32_t what, uint64_t argument = 0);
   bool run_next();  // False when nothing will ever happen any more.
   uint64_t events_run() const { return events_run_; }
+  /// A shard is in the middle of its turn, and its thread is not run for a while: the others are.
+  void preempt();
   /// How long a step takes that nothing forces to be quick.
   Time delay();
 
@@ -126,6 +128,7 @@ class World : private Actor {
   uint64_t next_order_ = 0;
   uint64_t events_run_ = 0;
   bool healed_ = false;
+  unsigned preempted_ = 0;  // Shards in the middle of a turn, but for the one that runs.
   std::string late_failure_kind_;
   std::string late_failure_;
   std::vector<Event> events_;  // A heap.

@@ -13,7 +13,8 @@ namespace peal::bench {
 struct ServerUrl {
   std::string host = "127.0.0.1";
   uint16_t port = 4222;
-  std::string user, password;  // A user without password is a token.
+  std::string user = {};  // Without a password, it is a token.
+  std::string password = {};
 
   bool operator==(const ServerUrl&) const = default;
 };

@@ -49,15 +49,14 @@ std::optional<std::string> Subscriber::subscribe() {
 
 Received Subscriber::receive(int flags) {
   if (discarding_) return discard(flags);
-  if (reset_.load(std::memory_order_relaxed)) {
-    latency_ = Histogram();
-    reset_.store(false, std::memory_order_relaxed);
-  }
   int64_t now = 0;
   ReplyStream& replies = link_.replies();
   const Received received = replies.receive(link_.fd(), flags, [&](const protocol::Reply& reply) {
     // One look at the clock for all that one receive brought, after it.
-    if (now == 0) now = now_ns();
+    if (now == 0) {
+      now = now_ns();
+      if (reset_.exchange(false, std::memory_order_relaxed)) latency_ = Histogram();
+    }
     on_message(reply, now);
   });
   if (now != 0) show_counts(now);
