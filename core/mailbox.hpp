@@ -72,7 +72,7 @@ class Mailbox {
   /// Lengthens the last record: room for `more_bytes` behind what it has. nullptr when it has been
   /// published, or when there is no room behind it.
   char* try_extend(size_t more_bytes) {
-    if (last_ < published_) return nullptr;
+    if (written_ == published_) return nullptr;
     const size_t at = last_ & (capacity_ - 1);
     const size_t need = framed(last_bytes_ + more_bytes);
     if (at + need > capacity_ || last_ + need - tail_seen_ > capacity_) return nullptr;

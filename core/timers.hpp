@@ -68,7 +68,8 @@ class TimerWheel {
         if (nodes_[id].due_tick <= static_cast<uint32_t>(tick_)) due_.push_back(id);
       }
       for (const uint32_t id : due_) {
-        if (!nodes_[id].linked) continue;  // An earlier one's act has cleared it.
+        // An earlier one's act may have cleared or moved it.
+        if (!nodes_[id].linked || nodes_[id].due_tick > static_cast<uint32_t>(tick_)) continue;
         clear(id);
         act(id);
       }

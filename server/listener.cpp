@@ -86,6 +86,8 @@ ShardId Listener::least_loaded() {
 void Listener::stop() {
   if (stopping_) return;
   stopping_ = true;
+  retry_ns_ = INT64_MAX;
+  shard_.state().accepting.store(false, std::memory_order_release);
   if (armed_) {
     shard_.reactor().cancel({core::OpKind::accept, 0, 0});
   } else {

@@ -483,6 +483,10 @@ void Router::on_record(ShardId from, std::string_view record) {
 void Router::deliver_record(const Plan& plan, const MessageHead& head,
                             const MessageExtension& extension, std::string_view groups,
                             const Message& message) {
+  // A queue message that was sent on may come back to where its publisher is, who may not want it.
+  const Connection* publisher = extension.origin_shard == shard_.id()
+                                    ? shard_.find(head.origin_slot, head.origin_generation)
+                                    : nullptr;
   unsigned delivered = 0;
   bool slow = false;
   const bool sole = (head.flags & message_sole) != 0 && plan.plain.size() + plan.queues.size() == 1;
@@ -492,7 +496,7 @@ void Router::deliver_record(const Plan& plan, const MessageHead& head,
   };
   if ((head.flags & message_plain) != 0) {
     for (Subscription* subscription : plan.plain) {
-      if (may_deliver(*subscription, nullptr)) give(*subscription);
+      if (may_deliver(*subscription, publisher)) give(*subscription);
     }
   }
   while (!groups.empty()) {
@@ -500,7 +504,7 @@ void Router::deliver_record(const Plan& plan, const MessageHead& head,
     const auto group = std::find_if(plan.queues.begin(), plan.queues.end(),
                                     [&](const QueuePlan& each) { return each.name == name; });
     const QueuePlan* known = group == plan.queues.end() ? nullptr : &*group;
-    Subscription* member = known == nullptr ? nullptr : pick_here(*known, nullptr);
+    Subscription* member = known == nullptr ? nullptr : pick_here(*known, publisher);
     if (member != nullptr) {
       give(*member);
     } else {

@@ -25,6 +25,7 @@ struct ServerState {
 
   std::atomic<Phase> phase{Phase::running};
   std::atomic<uint64_t> next_cid{1};
+  std::atomic<bool> accepting{true};  // Newcomers may still be placed on any shard.
 
   /// One line for each shard, so that counting a connection disturbs nobody.
   struct alignas(core::cache_line_bytes) ShardWords {

@@ -18,6 +18,7 @@ constexpr int64_t lame_duck_look_ns = 100 * millisecond_ns;
 constexpr int64_t lame_duck_gap_max_ns = 1000 * millisecond_ns;
 
 // A stopping server gives its clients so long to take their last bytes.
+constexpr int64_t stopping_look_ns = 10 * millisecond_ns;
 constexpr int64_t stop_within_ns = 1000 * millisecond_ns;
 
 constexpr int64_t memory_watch_every_ns = 10 * millisecond_ns;
@@ -311,9 +312,11 @@ void Shard::stop_all() {
   }
 }
 
+// Not while somebody may still be sent here.
 bool Shard::finished() const {
   return phase_ == Phase::stopping && connections_open_ == 0 && dirty_.empty() &&
-         (!listener_ || listener_->stopped());
+         (!listener_ || listener_->stopped()) && !state_.accepting.load(std::memory_order_acquire) &&
+         state_.shard_words[id()].connections.load(std::memory_order_relaxed) == 0;
 }
 
 // ---- Memory.
@@ -360,7 +363,9 @@ void Shard::decide_sleep() {
   if (phase_ == Phase::lame_duck) {
     deadline_ns = std::min({deadline_ns, lame_duck_next_ns_, now_ns() + lame_duck_look_ns});
   }
-  if (phase_ == Phase::stopping) deadline_ns = std::min(deadline_ns, stop_by_ns_);
+  if (phase_ == Phase::stopping) {
+    deadline_ns = std::min({deadline_ns, stop_by_ns_, now_ns() + stopping_look_ns});
+  }
   if (mesh_.shards() > 1 && !may_sleep()) return;
   deadline_ns_ = deadline_ns;
 }

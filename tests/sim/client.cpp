@@ -65,9 +65,13 @@ void Client::plan_next() {
   if (out_.size() > out_head_ && link_->up.space() > 0 && !said_end_) plan(soon);
   if (link_->client_sees_end()) plan(soon);
   if (link_->down.size() > 0) {
-    if (habits_.reading == Reading::prompt || stage_.winding_down) plan(soon);
-    if (habits_.reading == Reading::slow) plan(std::max(read_at_, soon));
-    if (habits_.reading == Reading::stuck && read_bytes_ < habits_.slow_bytes) plan(soon);
+    switch (habits_.reading) {
+      case Reading::prompt: plan(soon); break;
+      case Reading::slow: plan(stage_.winding_down ? soon : std::max(read_at_, soon)); break;
+      case Reading::stuck:
+        if (read_bytes_ < habits_.slow_bytes) plan(soon);
+        break;
+    }
   }
   if (!script_ended_ && out_.size() - out_head_ < out_bytes_high) plan(std::max(act_at_, soon));
   if (habits_.leaves_at != never && !stage_.winding_down && !said_end_) plan(habits_.leaves_at);

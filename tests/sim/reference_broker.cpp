@@ -434,6 +434,7 @@ class ReferenceBroker : public ServerUnderTest {
  public:
   ReferenceBroker(World& world, const Scenario& scenario, Mistake mistake)
       : broker_(world, mistake) {
+    world.faults.preemption = 0;  // What shards share here must not be touched in the middle.
     broker_.listener = world.listen(16);
     for (unsigned i = 0; i < scenario.shards; i++) {
       core::ReactorConfig config;

@@ -47,6 +47,8 @@ constexpr uint32_t subjects_max = 1'000'000;
 constexpr uint32_t threads_max = 256;
 constexpr uint32_t headers_max = 1000;
 constexpr size_t size_bytes_max = 64 << 20;
+constexpr double rate_max = 1e9;    // A message each nanosecond.
+constexpr double time_s_max = 1e6;  // More than a week.
 
 /// Digits, perhaps a fraction, and one of the units.
 struct Unit {
@@ -84,11 +86,12 @@ class Reader {
     if (!given(name)) return;
     const std::string text = found_[name].as<std::string>();
     const auto value = read_quantity(text, multiples);
-    if (!value || *value != double(uint64_t(*value))) {
-      return refuse(fmt::format("--{}: '{}' is not a whole number", name, text));
-    }
+    if (!value) return refuse(fmt::format("--{}: '{}' is not a number", name, text));
     if (*value < double(lowest) || *value > double(highest)) {
       return refuse(fmt::format("--{}: {} is not between {} and {}", name, text, lowest, highest));
+    }
+    if (*value != double(uint64_t(*value))) {
+      return refuse(fmt::format("--{}: '{}' is not a whole number", name, text));
     }
     out = Number(*value);
   }
@@ -97,7 +100,10 @@ class Reader {
     if (!given(name)) return;
     const std::string text = found_[name].as<std::string>();
     const auto value = read_quantity(text, multiples);
-    if (!value || *value <= 0) return refuse(fmt::format("--{}: '{}' is no rate", name, text));
+    if (!value || *value <= 0 || *value > rate_max) {
+      return refuse(
+          fmt::format("--{}: '{}' is not more than 0 and at most {}", name, text, rate_max));
+    }
     out = *value;
   }
 
@@ -105,7 +111,9 @@ class Reader {
     if (!given(name)) return;
     const std::string text = found_[name].as<std::string>();
     const auto value = read_quantity(text, times);
-    if (!value) return refuse(fmt::format("--{}: '{}' is no time, as 10s is", name, text));
+    if (!value || *value > time_s_max) {
+      return refuse(fmt::format("--{}: '{}' is no time, as 10s or 2h is", name, text));
+    }
     out = *value;
   }
 

@@ -48,7 +48,8 @@ ThreadUse use_of_thread(pid_t thread) {
 }
 
 void GeneratorUse::add(const ThreadUse& from, const ThreadUse& to, double wall_s) {
-  const double used_s = to.cpu_s - from.cpu_s;
+  // One that has ended, unlike the run, has no times any more.
+  const double used_s = std::max(0.0, to.cpu_s - from.cpu_s);
   cpu_s += used_s;
   if (wall_s <= 0) return;
   busiest = std::max(busiest, used_s / wall_s);

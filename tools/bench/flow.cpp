@@ -3,9 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "tools/bench/clock.hpp"
 #include "tools/bench/crew.hpp"
+#include "tools/bench/flow_peers.hpp"
+#include "tools/bench/progress.hpp"
 #include "tools/bench/text.hpp"
 
 namespace peal::bench {
@@ -28,11 +36,6 @@ constexpr uint32_t own_threads_max = 16;
 // Small next to a processor's cache, large next to the cost of a system call.
 constexpr size_t block_bytes = 64 << 10;
 constexpr size_t block_bytes_of_many = 16 << 10;
-constexpr size_t receive_bytes = 256 << 10;
-constexpr size_t receive_bytes_of_many = 32 << 10;
-constexpr size_t publisher_receive_bytes = 4 << 10;
-
-constexpr uint32_t many_connections = 64;
 
 class Flow {
  public:
@@ -55,6 +58,7 @@ class Flow {
     if (auto error = open()) {
       control_.fail(*error);
     } else {
+      result_.server = peers_.server;
       start_listening();
       if (plan_.publishes) {
         warm_up();
@@ -85,7 +89,6 @@ class Flow {
   }
 
   std::optional<std::string> open();
-  SubscriberPlan subscriber_plan(uint32_t index) const;
 
   void start_listening();
   void stop_listening();
@@ -98,6 +101,7 @@ class Flow {
   void wait_for_publishers(Crew& crew, const Phase& phase, bool measured);
   void wait_for_messages(bool measured);
   void look(const Phase& phase, bool measured);
+  void nap(int64_t now);
   double done(const Phase& phase, int64_t now) const;
 
   void begin_measuring();
@@ -120,8 +124,7 @@ class Flow {
   PublisherPlan publisher_plan_;
   Progress progress_;
 
-  std::vector<std::unique_ptr<Subscriber>> subscribers_;
-  std::vector<std::unique_ptr<Publisher>> publishers_;
+  FlowPeers peers_;
   std::atomic<bool> closing_{false};
   Crew listening_;
 
@@ -132,70 +135,19 @@ class Flow {
 };
 
 std::optional<std::string> Flow::open() {
-  auto resolved = resolve(options_.servers);
-  if (auto* error = std::get_if<std::string>(&resolved)) return *error;
-  const auto& servers = std::get<std::vector<Server>>(resolved);
   if (options_.server_pid != 0 && !use_of_process(options_.server_pid)) {
     return fmt::format("--pid: there is no process {} on this machine", options_.server_pid);
   }
-  const uint32_t subscribers = plan_.subscribes ? options_.subscribers : 0;
-  const uint32_t publishers = plan_.publishes ? options_.publishers : 0;
-  const size_t receive = subscribers > many_connections ? receive_bytes_of_many : receive_bytes;
-  for (uint32_t i = 0; i < subscribers && !control_.stopping(); i++) {
-    auto link = dial(servers[i % servers.size()], receive);
-    if (auto* error = std::get_if<std::string>(&link)) return *error;
-    subscribers_.push_back(
-        std::make_unique<Subscriber>(std::get<Link>(std::move(link)), subscriber_plan(i), i));
-    if (auto error = subscribers_.back()->subscribe()) {
-      return fmt::format("subscriber {}: {}", i, *error);
-    }
-  }
-  for (uint32_t i = 0; i < publishers && !control_.stopping(); i++) {
-    // Not the server of its pair, if there are several: the way between them is to be measured.
-    auto link = dial(servers[(i + 1) % servers.size()], publisher_receive_bytes);
-    if (auto* error = std::get_if<std::string>(&link)) return *error;
-    publishers_.push_back(
-        std::make_unique<Publisher>(std::get<Link>(std::move(link)), publisher_plan_, i));
-  }
-  if (control_.stopping()) return "interrupted";
-  result_.server = shown_server(
-      (publishers_.empty() ? subscribers_[0]->link() : publishers_[0]->link()).replies().info());
-  // Servers tell each other of new subscriptions in their own time.
-  if (servers.size() > 1) sleep_until(now_ns() + ns_per_s / 2);
-  return {};
-}
-
-SubscriberPlan Flow::subscriber_plan(uint32_t index) const {
-  SubscriberPlan plan;
-  plan.listening = plan_.listening;
-  plan.filters = subjects_.filters(index);
-  plan.queue = options_.queue;
-  plan.streams = plan_.listening == Listening::check ? options_.publishers : 0;
-  if (!plan_.publishes) return plan;  // Who knows what others publish.
-
-  const MessageShape shape{.subject = subjects_.subject(options_.pairs ? index : 0, 0),
-                           .reply = {},
-                           .payload_bytes = options_.size_bytes,
-                           .headers = options_.headers};
-  ExpectedMessage& expected = plan.expected;
-  expected.subject_bytes = shape.subject.size();
-  expected.subject_start = shape.subject;
-  if (subjects_.has_leaves()) {
-    expected.subject_start.resize(shape.subject.size() - leaf_digits);
-  }
-  expected.headers = header_block(shape.headers);
-  expected.message_bytes = expected.headers.size() + shape.payload_bytes;
-  expected.frame_bytes = msg_bytes(shape, plan.filters.size() == 1 ? 1 : 7);
-  return plan;
+  return peers_.open(options_, plan_, subjects_, publisher_plan_, control_);
 }
 
 void Flow::start_listening() {
-  if (subscribers_.empty()) return;
-  const uint32_t threads = threads_for(uint32_t(subscribers_.size()), options_);
+  if (peers_.subscribers.empty()) return;
+  const uint32_t threads = threads_for(uint32_t(peers_.subscribers.size()), options_);
   for (uint32_t thread = 0; thread < threads; thread++) {
     std::vector<Subscriber*> mine;
-    for (size_t i = thread; i < subscribers_.size(); i += threads) {
-      mine.push_back(subscribers_[i].get());
+    for (size_t i = thread; i < peers_.subscribers.size(); i += threads) {
+      mine.push_back(peers_.subscribers[i].get());
     }
     listening_.start(fmt::format("sub-{}", thread),
                      [this, mine] { listen(mine, control_, closing_); });
@@ -204,7 +156,7 @@ void Flow::start_listening() {
 
 void Flow::stop_listening() {
   closing_.store(true);
-  for (const auto& subscriber : subscribers_) subscriber->link().shut_down();
+  for (const auto& subscriber : peers_.subscribers) subscriber->link().shut_down();
   listening_.join();
 }
 
@@ -233,7 +185,7 @@ void Flow::warm_up() {
     phase.end_ns = int64_t(options_.warmup_s * 1e9);
   }
   run_phase(phase, false);
-  for (const auto& subscriber : subscribers_) subscriber->reset_latency_later();
+  for (const auto& subscriber : peers_.subscribers) subscriber->reset_latency_later();
 }
 
 void Flow::measure(const Phase& phase) {
@@ -247,7 +199,7 @@ void Flow::run_phase(const Phase& all, bool measured) {
   Phase phase = all;
   phase.start_ns = now_ns() + lead_ns;
   if (all.end_ns != INT64_MAX) phase.end_ns = phase.start_ns + all.end_ns;
-  const uint32_t count = uint32_t(publishers_.size());
+  const uint32_t count = uint32_t(peers_.publishers.size());
   for (uint32_t i = 0; i < count; i++) {
     Phase share = phase;
     if (all.messages != UINT64_MAX) {
@@ -255,13 +207,13 @@ void Flow::run_phase(const Phase& all, bool measured) {
     }
     // Paced publishers take turns.
     share.start_ns += int64_t(phase.interval_ns * i / count);
-    publishers_[i]->begin(share);
+    peers_.publishers[i]->begin(share);
   }
   Crew publishing;
   const uint32_t threads = threads_for(count, options_);
   for (uint32_t thread = 0; thread < threads; thread++) {
     std::vector<Publisher*> mine;
-    for (size_t i = thread; i < count; i += threads) mine.push_back(publishers_[i].get());
+    for (size_t i = thread; i < count; i += threads) mine.push_back(peers_.publishers[i].get());
     publishing.start(fmt::format("pub-{}", thread), [this, mine, start = phase.start_ns] {
       sleep_until(start);
       publish(mine, control_);
@@ -281,10 +233,16 @@ void Flow::wait_for_publishers(Crew& crew, const Phase& phase, bool measured) {
     look(phase, measured);
     if (control_.stopping() && give_up_ns == INT64_MAX) give_up_ns = now + grace_ns;
     if (now > give_up_ns) {
-      for (const auto& publisher : publishers_) publisher->link().shut_down();
+      for (const auto& publisher : peers_.publishers) publisher->link().shut_down();
     }
-    sleep_until(now + look_ns);
+    nap(now);
   }
+}
+
+// The machine may stand still, and us with it: a figure from such a time is nobody's fault.
+void Flow::nap(int64_t now) {
+  sleep_until(now + look_ns);
+  result_.overslept_ns = std::max(result_.overslept_ns, now_ns() - now - look_ns);
 }
 
 void Flow::wait_for_messages(bool measured) {
@@ -298,7 +256,7 @@ void Flow::wait_for_messages(bool measured) {
     last = received;
     if (now > progress_ns + (RunControl::interrupted() ? grace_ns : patience_ns)) break;
     if (measured) look(phase, measured);
-    sleep_until(now + look_ns);
+    nap(now);
   }
   if (measured && plan_.listening == Listening::check) sleep_until(now_ns() + afterthought_ns);
 }
@@ -323,6 +281,7 @@ double Flow::done(const Phase& phase, int64_t now) const {
 }
 
 void Flow::begin_measuring() {
+  result_.overslept_ns = 0;
   base_ = totals();
   listening_before_ = listening_.use();
   if (options_.server_pid != 0) server_before_ = use_of_process(options_.server_pid);
@@ -351,7 +310,7 @@ void Flow::end_measuring(Crew* publishing, int64_t start_ns) {
   }
   if (publishing == nullptr) return;
   int64_t published_ns = start_ns + 1;
-  for (const auto& publisher : publishers_) {
+  for (const auto& publisher : peers_.publishers) {
     published_ns = std::max(published_ns, publisher->finished_ns());
   }
   for (const ThreadUse& use : publishing->use()) {
@@ -388,11 +347,11 @@ void Flow::only_listen() {
 
 Flow::Totals Flow::totals() const {
   Totals totals;
-  for (const auto& publisher : publishers_) {
+  for (const auto& publisher : peers_.publishers) {
     totals.sent += publisher->sent();
     totals.deliveries += publisher->deliveries();
   }
-  for (const auto& subscriber : subscribers_) {
+  for (const auto& subscriber : peers_.subscribers) {
     totals.received += subscriber->messages();
     totals.received_bytes += subscriber->bytes();
   }
@@ -401,14 +360,14 @@ Flow::Totals Flow::totals() const {
 
 int64_t Flow::last_event_ns() const {
   int64_t last = 0;
-  for (const auto& publisher : publishers_) last = std::max(last, publisher->finished_ns());
-  for (const auto& subscriber : subscribers_) last = std::max(last, subscriber->last_ns());
+  for (const auto& publisher : peers_.publishers) last = std::max(last, publisher->finished_ns());
+  for (const auto& subscriber : peers_.subscribers) last = std::max(last, subscriber->last_ns());
   return last;
 }
 
 void Flow::gather() {
-  for (const auto& subscriber : subscribers_) result_.latency.merge(subscriber->latency());
-  for (const auto& publisher : publishers_) result_.send_delay.merge(publisher->send_delay());
+  for (const auto& subscriber : peers_.subscribers) result_.latency.merge(subscriber->latency());
+  for (const auto& publisher : peers_.publishers) result_.send_delay.merge(publisher->send_delay());
   if (plan_.listening == Listening::check) return gather_soak();
   if (!plan_.publishes || !plan_.subscribes || !control_.failures().empty()) return;
   const Totals now = totals();
@@ -426,11 +385,11 @@ void Flow::gather() {
 
 void Flow::gather_soak() {
   StreamFaults faults;
-  for (const auto& subscriber : subscribers_) {
+  for (const auto& subscriber : peers_.subscribers) {
     StreamFaults here{.damaged = subscriber->damaged()};
     for (size_t stream = 0; stream < subscriber->streams().size(); stream++) {
       const bool heard = !options_.pairs || stream == subscriber->index();
-      const uint64_t sent = heard ? publishers_[stream]->sent() : 0;
+      const uint64_t sent = heard ? peers_.publishers[stream]->sent() : 0;
       here += subscriber->streams()[stream].faults(sent);
     }
     // What came damaged did come, though its number cannot be told.

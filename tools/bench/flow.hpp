@@ -3,14 +3,8 @@
 // message; pub, sub, pubsub, latency and soak are all this with other payloads and ears. It knows
 // when to begin and when all has come; the bytes are its publishers' and subscribers' business.
 
-#include <atomic>
-#include <memory>
-#include <optional>
-#include <string>
-#include <thread>
-#include <vector>
+#include <cstdint>
 
-#include "tools/bench/progress.hpp"
 #include "tools/bench/publisher.hpp"
 #include "tools/bench/result.hpp"
 #include "tools/bench/subscriber.hpp"

@@ -130,6 +130,7 @@ std::string json_of(const Options& options, const Result& result) {
   json.key("cpu_s").value(rounded(result.generator.cpu_s));
   json.key("busiest_thread").value(rounded(result.generator.busiest));
   json.key("starved").value(rounded(result.generator.starved));
+  json.key("overslept_us").value(micros(result.overslept_ns));
   json.end_object();
   json.key("interrupted").value(result.interrupted);
   write_sentences(json, "notes", notes_of(result));

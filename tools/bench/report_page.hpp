@@ -29,10 +29,11 @@ inline constexpr std::string_view page_head = R"html(<!doctype html>
   h1 { font-size: 1.4rem; margin: 0 0 1rem; }
   h2 { font-size: 1.05rem; margin: 2.2rem 0 .4rem; }
   .scroll { overflow-x: auto; }
-  table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-  th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(--line);
+  table { border-collapse: collapse; width: 100%; font-size: .88rem;
+          font-variant-numeric: tabular-nums; }
+  th, td { padding: .3rem .45rem; text-align: right; border-bottom: 1px solid var(--line);
            white-space: nowrap; }
-  th { color: var(--soft); font-weight: 500; font-size: .85rem; }
+  th { color: var(--soft); font-weight: 500; white-space: normal; vertical-align: bottom; }
   th:first-child, td:first-child { text-align: left; }
   .key { display: inline-block; width: .8rem; height: .8rem; border-radius: 2px;
          margin-right: .5rem; vertical-align: -1px; }
@@ -155,11 +156,11 @@ function plot(title, x, y, curves) {
 }
 
 // Round steps, about `count` of them up to `max`.
-function linear(max, count, name, show) {
+function linear(max, count, name, show, whole) {
   const raw = max / count, power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map(f => f * power).find(s => s >= raw);
-  const top = Math.ceil(max / step - 1e-9) * step, ticks = [];
-  for (let v = 0; v <= top + step / 2; v += step) ticks.push([v, show(v)]);
+  const top = whole ? Math.ceil(max / step - 1e-9) * step : max, ticks = [];
+  for (let v = 0; v <= top + step / 1e6; v += step) ticks.push([v, show(v)]);
   return { name, ticks, at: v => v / top };
 }
 
@@ -202,14 +203,17 @@ function rate() {
   const all = curves.flatMap(([, points]) => points);
   const unit = runs.every(r => r.connections) ? "connections" : "messages";
   plot(`Rate over time, ${unit} a second`,
-       linear(Math.max(...all.map(p => p[0])), 8, "seconds", short),
-       linear(Math.max(1, ...all.map(p => p[1])), 5, "", short), curves);
+       linear(Math.max(...all.map(p => p[0])), 8, "seconds", short, false),
+       linear(Math.max(1, ...all.map(p => p[1])), 5, "", short, true), curves);
 }
 
 function conditions() {
   html(main, "h2", "Conditions");
   const table = html(html(main, "div", undefined, { class: "scroll" }), "table");
-  const names = Object.keys(runs[0].options).filter(n => runs.some(r => r.options[n]));
+  // What every run leaves at its default is no condition worth a column.
+  const usual = { subjects: 1, seed: 1, subscriptions: 1, inflight: 1 };
+  const names = Object.keys(runs[0].options).filter(
+    n => runs.some(r => r.options[n] && r.options[n] !== usual[n]));
   const head = html(table, "tr");
   for (const name of ["run", "command", "server", ...names]) html(head, "th", name);
   for (const run of runs) {

@@ -17,6 +17,9 @@ using Rows = std::vector<std::pair<std::string, std::string>>;
 constexpr double at_limit = 0.95;
 // A thread that waits so long for a processor measures its neighbours too: taste.
 constexpr double starving = 0.2;
+// A thread that sleeps a millisecond at a time is never that late on a machine that has processors
+// to spare: taste.
+constexpr int64_t standing_still_ns = 50'000'000;
 
 std::string shown_direction(const Result& result, const Direction& direction) {
   return fmt::format("{:>14} msgs   {:>13} msgs/s   {:>10}/s", grouped(direction.messages),
@@ -60,6 +63,11 @@ std::vector<std::string> notes_of(const Result& result) {
         fmt::format("the generator's threads waited up to {:.0f} % of the time for a processor: "
                     "the machine was the limit, or other work on it",
                     100 * std::min(result.generator.starved, 1.0)));
+  }
+  if (result.overslept_ns >= standing_still_ns) {
+    notes.push_back(
+        fmt::format("the machine stood still for {}: latencies of that time are its own",
+                    shown_time(double(result.overslept_ns))));
   }
   if (result.interrupted) notes.push_back("interrupted: these are the figures until then");
   return notes;

@@ -41,6 +41,8 @@ struct Result {
   Histogram send_delay;  // How late the generator itself handed a message to the kernel.
   std::optional<ServerUse> server_use;
   GeneratorUse generator;
+  int64_t overslept_ns =
+      0;  // The longest that the generator was not woken when it should have been.
   Timeline timeline;
   std::optional<StreamFaults> faults;            // soak
   std::optional<ConnectionFigures> connections;  // connections
