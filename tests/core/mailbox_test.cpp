@@ -59,7 +59,8 @@ class ByteMap {
   }
   bool fits(size_t record_bytes) const {
     const size_t bytes = framed(record_bytes);
-    return fits_here(bytes) || (free_from(at_, taken_.size() - at_) && free_from(0, bytes));
+    return fits_here(bytes) ||
+           (bytes <= at_ && free_from(at_, taken_.size() - at_) && free_from(0, bytes));
   }
   void append(size_t record_bytes) {
     const size_t bytes = framed(record_bytes);
@@ -123,7 +124,9 @@ struct Model {
   void append(std::string text) {
     const bool fits = map.fits(text.size());
     REQUIRE(mailbox.has_room(text.size()) == fits);
-    if (fits) appended(mailbox.append(text.size()), std::move(text));
+    if (!fits) return;
+    char* const at = mailbox.append(text.size());
+    appended(at, std::move(text));
   }
   // Refuses where has_room() would have to look at the other side or to pad; never otherwise.
   void try_append(std::string text, bool look_first) {
