@@ -7,6 +7,7 @@
 #include "protocol/writer.hpp"
 #include "server/connection.hpp"
 #include "server/shard.hpp"
+#include "server/trace.hpp"
 
 namespace peal::server {
 namespace {
@@ -26,6 +27,7 @@ uint32_t count_tokens(std::string_view filter) {
 
 Connection::Verdict Connection::apply(const protocol::Command& command) {
   using protocol::CommandKind;
+  if (shard_.tracing()) trace_command(shard_.log(), label(), command);
   switch (command.kind) {
     case CommandKind::pub:
     case CommandKind::hpub:

@@ -10,6 +10,7 @@
 
 #include "protocol/writer.hpp"
 #include "server/shard.hpp"
+#include "server/trace.hpp"
 
 namespace peal::server {
 namespace {
@@ -210,7 +211,7 @@ size_t Connection::parse(std::string_view input) {
   needed_bytes_ = 0;
   protocol::Command command;
   while (consumed < input.size()) {
-    if (route_memo_ && route_memo_->repeats_line(input.substr(consumed))) {
+    if (route_memo_ && !shard_.tracing() && route_memo_->repeats_line(input.substr(consumed))) {
       const size_t line_bytes = route_memo_->line_bytes();
       const size_t message_bytes = route_memo_->line_message_bytes();
       if (!shard_.router().publish_again(*this, input.data() + consumed + line_bytes)) break;
@@ -318,6 +319,7 @@ bool Connection::progresses(bool sole) const {
 }
 
 void Connection::send_line(std::string_view line) {
+  if (shard_.tracing()) trace_sent(shard_.log(), label(), line);
   outbox_.append(shard_.pool(), line);
   if (outbox_.pending_bytes() > shard_.options().limits.pending_bytes_max) {
     return close(CloseReason::slow_consumer_pending);

@@ -9,6 +9,7 @@
 #include "protocol/limits.hpp"
 #include "protocol/writer.hpp"
 #include "server/shard.hpp"
+#include "server/trace.hpp"
 
 namespace peal::server {
 namespace {
@@ -347,7 +348,7 @@ Router::Delivery Router::deliver(Subscription& subscription, const Message& mess
 bool Router::may_deliver_again(const RouteMemo& memo, const Connection* publisher) const {
   const Plan& plan = memo.plan();
   return plan.plain.size() == 1 && plan.plain.front()->delivered_max == 0 && memo.keeps_head() &&
-         may_deliver(*plan.plain.front(), publisher);
+         !shard_.tracing() && may_deliver(*plan.plain.front(), publisher);
 }
 
 // `count` messages of `size` bytes, each with its CR LF, to one plain subscription that has had the
@@ -400,6 +401,9 @@ Router::Delivery Router::append(Connection& receiver, const Subscription& subscr
                                                            message.text.reply, header_bytes, size)
                                : protocol::write_msg_head(begin, message.text.subject, sid,
                                                           message.text.reply, size);
+  if (shard_.tracing()) {
+    trace_sent(shard_.log(), receiver.label(), {begin, static_cast<size_t>(end - begin)});
+  }
   if (by_reference) {
     outbox.commit(static_cast<size_t>(end - begin));
     outbox.append_reference(pool, message.block, {bytes, with_tail});

@@ -56,6 +56,7 @@ bool Shard::tick() {
   const std::span<const core::Completion> completions = reactor_.wait(deadline_ns_);
   mesh_.set_asleep(id(), false);
   stats_.turns++;
+  tracing_ = log_.enabled(core::Level::trace);
 
   complete_sends(completions);
   link_.drain(*this);
@@ -315,7 +316,8 @@ void Shard::stop_all() {
 // Not while somebody may still be sent here.
 bool Shard::finished() const {
   return phase_ == Phase::stopping && connections_open_ == 0 && dirty_.empty() &&
-         (!listener_ || listener_->stopped()) && !state_.accepting.load(std::memory_order_acquire) &&
+         (!listener_ || listener_->stopped()) &&
+         !state_.accepting.load(std::memory_order_acquire) &&
          state_.shard_words[id()].connections.load(std::memory_order_relaxed) == 0;
 }
 
@@ -329,7 +331,12 @@ void Shard::watch_memory() {
   core::ledger().set(core::Purpose::interest, interest_.memory_bytes());
   ServerState::ShardWords& words = state_.shard_words[id()];
   words.memory_bytes.store(core::ledger().total(), std::memory_order_relaxed);
-  if (state_.memory_bytes() <= static_cast<int64_t>(state_.memory_budget_bytes)) return;
+  if (state_.memory_bytes() <= static_cast<int64_t>(state_.memory_budget_bytes)) {
+    if (words.largest_holding_bytes.load(std::memory_order_relaxed) != 0) {
+      words.largest_holding_bytes.store(0, std::memory_order_relaxed);
+    }
+    return;
+  }
 
   Connection* largest = nullptr;
   for (const auto& connection : connections_) {

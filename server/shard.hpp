@@ -62,6 +62,8 @@ class Shard {
   Fences& fences() { return fences_; }
   ShardStats& stats() { return stats_; }
   int64_t now_ns() const { return reactor_.now_ns(); }
+  /// Whether every command and line is to be logged; the same for a whole turn.
+  bool tracing() const { return tracing_; }
 
   /// nullptr when it has gone.
   Connection* find(uint32_t slot, uint32_t generation);
@@ -150,6 +152,7 @@ class Shard {
   std::vector<std::deque<Parked>> parked_;  // By the shard that had no room.
   size_t parked_count_ = 0;
 
+  bool tracing_ = false;
   Phase phase_ = Phase::running;
   int64_t lame_duck_next_ns_ = INT64_MAX;
   int64_t lame_duck_end_ns_ = 0;

@@ -1,0 +1,65 @@
+#include "server/trace.hpp"
+
+#include "protocol/connect.hpp"
+
+namespace peal::server {
+namespace {
+
+/// With a blank in front, when there is one.
+struct Optional {
+  std::string_view text;
+  std::string_view blank() const { return text.empty() ? "" : " "; }
+};
+
+// Of CONNECT only what says who it is: a password belongs in no log.
+void trace_connect(core::Log& log, std::string_view label, std::string_view document) {
+  protocol::ConnectOptions options;
+  protocol::merge_connect(document, options);
+  log.trace(
+      "{} - <<- [CONNECT name:\"{}\" lang:\"{}\" version:\"{}\" protocol:{} verbose:{} "
+      "pedantic:{} echo:{} headers:{} no_responders:{}]",
+      label, options.name, options.lang, options.version, options.protocol, options.verbose,
+      options.pedantic, options.echo, options.headers, options.no_responders);
+}
+
+}  // namespace
+
+void trace_command(core::Log& log, std::string_view label, const protocol::Command& command) {
+  using protocol::CommandKind;
+  switch (command.kind) {
+    case CommandKind::pub:
+    case CommandKind::hpub: {
+      const Optional reply{command.reply};
+      if (command.kind == CommandKind::pub) {
+        log.trace("{} - <<- [PUB {}{}{} {}]", label, command.subject, reply.blank(), reply.text,
+                  command.message.size());
+      } else {
+        log.trace("{} - <<- [HPUB {}{}{} {} {}]", label, command.subject, reply.blank(), reply.text,
+                  command.header_bytes, command.message.size());
+      }
+      return log.trace("{} - <<- MSG_PAYLOAD: [\"{}\"]", label, command.message);
+    }
+    case CommandKind::sub: {
+      const Optional queue{command.queue};
+      return log.trace("{} - <<- [SUB {}{}{} {}]", label, command.subject, queue.blank(),
+                       queue.text, command.sid);
+    }
+    case CommandKind::unsub:
+      return log.trace("{} - <<- [UNSUB {} {}]", label, command.sid, command.max);
+    case CommandKind::ping:
+      return log.trace("{} - <<- [PING]", label);
+    case CommandKind::pong:
+      return log.trace("{} - <<- [PONG]", label);
+    case CommandKind::connect:
+      return trace_connect(log, label, command.document);
+    case CommandKind::ignored:
+      return;
+  }
+}
+
+void trace_sent(core::Log& log, std::string_view label, std::string_view line) {
+  while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
+  log.trace("{} - ->> [{}]", label, line);
+}
+
+}  // namespace peal::server
