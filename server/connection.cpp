@@ -30,7 +30,10 @@ constexpr int64_t stuck_after_ns = 100'000'000;
 constexpr int64_t sole_stuck_after_ns = 1'000'000'000;
 
 // A publisher that is held reads this seldom: one receive cap each time, which is its floor.
+// For a subscriber that is alone in getting its messages, which harms nobody else, it is less
+// often: on a busy machine an honest reader may take less than the floor brings.
 constexpr int64_t stall_ns = 10'000'000;
+constexpr int64_t sole_stall_ns = 40'000'000;
 
 // How long a closed client has to take what it is still owed, and then to hang up.
 constexpr int64_t linger_ns = 2 * second_ns;
@@ -176,7 +179,7 @@ void Connection::on_bytes(std::string_view bytes) {
     }
   }
   if (open() && !bytes.empty()) keep(bytes);
-  if (open() && stall_wanted_) stall();
+  if (open() && stall_wanted_) stall(stall_sole_);
 }
 
 // Brings the command that was cut by an earlier read to its end, and no more than that: what
@@ -263,12 +266,12 @@ void Connection::resume(Pause pause) {
   read_on();
 }
 
-void Connection::stall() {
+void Connection::stall(bool sole) {
   stall_wanted_ = false;
   if (!open() || (pauses_ & pause_stall) != 0) return;
   pauses_ |= pause_stall;
   shard_.stats().stalls++;
-  shard_.resume_at(*this, shard_.now_ns() + stall_ns);
+  shard_.resume_at(*this, shard_.now_ns() + (sole ? sole_stall_ns : stall_ns));
 }
 
 // ---- Bytes out.

@@ -53,7 +53,7 @@ class Connection {
   /// The fence of the PING that paused it has been reached.
   void on_fence_reached();
   /// Reads one cap less often while a slow subscriber catches up.
-  void stall();
+  void stall(bool sole);
   /// Receives again, when the pool has buffers and wants_recv() says so.
   void arm_recv();
   bool wants_recv() {
@@ -77,7 +77,10 @@ class Connection {
   /// Waits for room; the shard resumes it.
   void wait_for_room() { pauses_ |= pause_room; }
   /// A subscriber of what it publishes reads slowly; it is held when this read has been dealt with.
-  void want_stall() { stall_wanted_ = true; }
+  void want_stall(bool sole) {
+    stall_sole_ = sole;
+    stall_wanted_ = true;
+  }
 
   // ---- Closing.
 
@@ -188,6 +191,7 @@ class Connection {
   protocol::Refusal refusal_ = protocol::Refusal::none;
   uint8_t pauses_ = 0;
   bool stall_wanted_ : 1 = false;
+  bool stall_sole_ : 1 = false;
   bool recv_armed_ : 1 = false;
   bool recv_cancelled_ : 1 = false;
   bool busy_ : 1 = false;         // Its last read was a large one.

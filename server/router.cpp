@@ -129,7 +129,7 @@ bool Router::publish(Connection& publisher, const protocol::Command& command) {
   } else if (delivered == 0 && !command.reply.empty() && publisher.no_responders()) {
     answer_no_responders(publisher, command.subject, command.reply);
   }
-  if (slow) publisher.want_stall();
+  if (slow) publisher.want_stall(sole);
   return true;
 }
 
@@ -141,7 +141,7 @@ bool Router::publish_again(Connection& publisher, const char* message) {
     const Plan& plan = memo.plan();
     if (plan.shards.empty() && may_deliver_again(memo, &publisher)) {
       publisher.count_in(size);
-      if (deliver_again(memo, message, size, 1) == Delivery::slow) publisher.want_stall();
+      if (deliver_again(memo, message, size, 1) == Delivery::slow) publisher.want_stall(true);
       return true;
     }
     if (plan.plain.empty() && plan.shards.size() == 1 &&
@@ -440,7 +440,7 @@ void Router::on_record(ShardId from, std::string_view record) {
       may_deliver_again(memo, nullptr)) [[likely]] {
     if (deliver_again(memo, record.data(), head.message_bytes, run_length(head, record)) ==
         Delivery::slow) {
-      hold_back(from, head);
+      hold_back(from, head, true);
     }
     return;
   }
@@ -515,7 +515,7 @@ void Router::deliver_record(const Plan& plan, const MessageHead& head,
       delivered += reroute(known, name, head, extension, message);
     }
   }
-  if (slow) hold_back(extension.origin_shard, head);
+  if (slow) hold_back(extension.origin_shard, head, sole);
   constexpr uint8_t sole_request = message_sole | message_request;
   if (delivered == 0 && (head.flags & sole_request) == sole_request) {
     report_no_responders(extension.origin_shard, head, message);
@@ -548,8 +548,8 @@ unsigned Router::reroute(const QueuePlan* group, std::string_view name, const Me
   return 1;
 }
 
-void Router::hold_back(ShardId origin, const MessageHead& head) {
-  const StallRecord record{RecordKind::stall, head.origin_slot, head.origin_generation};
+void Router::hold_back(ShardId origin, const MessageHead& head, bool sole) {
+  const StallRecord record{RecordKind::stall, sole, head.origin_slot, head.origin_generation};
   if (origin == shard_.id()) return shard_.on_stall(record);
   shard_.link().send_stall(origin, record);
 }

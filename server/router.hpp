@@ -90,7 +90,7 @@ class Router {
                  unsigned delivered);
   unsigned reroute(const QueuePlan* group, std::string_view name, const MessageHead& head,
                    MessageExtension extension, const Message& message);
-  void hold_back(ShardId origin, const MessageHead& head);
+  void hold_back(ShardId origin, const MessageHead& head, bool sole);
   void report_no_responders(ShardId origin, const MessageHead& head, const Message& message);
 
   Shard& shard_;

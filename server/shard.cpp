@@ -148,8 +148,10 @@ void Shard::recv_later(Connection& connection) {
 }
 
 void Shard::resume_at(Connection& connection, int64_t due_ns) {
-  assert(stalled_.empty() || stalled_.back().until_ns <= due_ns);
-  stalled_.push_back({handle(connection), due_ns});
+  // In order of time: there are two lengths of a stall, so the place is near the end.
+  auto place = stalled_.end();
+  while (place != stalled_.begin() && std::prev(place)->until_ns > due_ns) --place;
+  stalled_.insert(place, {handle(connection), due_ns});
 }
 
 void Shard::park(Connection& connection, ShardId target, size_t record_bytes) {
@@ -247,7 +249,7 @@ void Shard::arm_starved() {
 }
 
 void Shard::on_stall(const StallRecord& record) {
-  if (Connection* connection = find(record.slot, record.generation)) connection->stall();
+  if (Connection* connection = find(record.slot, record.generation)) connection->stall(record.sole);
 }
 
 void Shard::on_no_responders(uint32_t slot, uint32_t generation, std::string_view subject,

@@ -214,8 +214,6 @@ TEST_CASE("mailbox: gives back what was put in, and knows exactly what fits") {
     }
     model.publish();
     model.consume(SIZE_MAX);
-    CHECK(model.unreleased > 0);
-    CHECK(!model.mailbox.drained());
     model.release();
     CHECK(model.mailbox.drained());
     CHECK(model.mailbox.head() > 20 * capacity);  // It has gone round.

@@ -56,6 +56,7 @@ enum class At : uint8_t {
   release_store,
   release_load,
   release_exchange,
+  release_store_late,
   acknowledge,
   // Both: end_turn().
   publish,
@@ -81,6 +82,7 @@ const char* text_of(At at) {
                                           "release_store",
                                           "release_load",
                                           "release_exchange",
+                                          "release_late",
                                           "acknowledge",
                                           "publish",
                                           "claim_load",
@@ -312,6 +314,10 @@ class Checker {
         state.producer_waits = 0;
         after_release(state, self);
         return true;
+      case At::release_store_late:
+        state.tail = state.released = state.read;
+        after_release(state, self);
+        return true;
       case At::acknowledge:
         // What is last is what the fence waits for; a message in between is not acknowledged.
         if (state.read == setting_.records && state.confirmed == 0) {
@@ -454,8 +460,9 @@ class Checker {
   }
 
   void after_release(State& state, Thread& self) const {
-    if (mutated(Mutation::release_asks_before_it_gives_room)) {
-      state.tail = state.released = state.read;
+    if (mutated(Mutation::release_asks_before_it_gives_room) && state.released != state.read) {
+      self.at = At::release_store_late;
+      return;
     }
     if (state.read != state.head_seen) return read_on(state, self);
     self.at = At::acknowledge;

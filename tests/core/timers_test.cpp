@@ -65,6 +65,16 @@ TEST_CASE("timers: a timer that is cleared is not found, and its neighbours are"
   CHECK(found(timers, 2 * second_ns) == std::vector<uint32_t>{1, 3});
 }
 
+TEST_CASE("timers: nobody is woken for a timer that was cleared or moved") {
+  TimerWheel timers(0);
+  timers.set(0, 50 * second_ns);
+  for (uint32_t id = 1; id < 10; id++) timers.set(id, id * second_ns);
+  for (uint32_t id = 1; id < 5; id++) timers.clear(id);
+  for (uint32_t id = 5; id < 10; id++) timers.set(id, 55 * second_ns);
+  CHECK(timers.next_ns() > 50 * second_ns);
+  CHECK(timers.next_ns() <= 50 * second_ns + tick_ns);
+}
+
 TEST_CASE("timers: a wheel that was idle for hours goes on from where it is") {
   TimerWheel timers(0);
   CHECK(found(timers, 30 * hour_ns).empty());
