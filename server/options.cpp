@@ -17,7 +17,8 @@
 
 namespace peal::server {
 
-// Whatever a control line names must fit a part of each mailbox between shards, so mailboxes grow with it.
+// Whatever a control line names must fit a part of each mailbox between shards, so mailboxes grow
+// with it.
 constexpr uint32_t control_line_bytes_most = 1 << 20;
 
 namespace {

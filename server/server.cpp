@@ -42,8 +42,9 @@ size_t mailbox_bytes(const Options& options, uint32_t by_default) {
   return std::max(wanted, options.limits.control_line_bytes_max * control_lines_per_mailbox);
 }
 
-// Rings as large as they are by default, or as the memory allows that this process may lock: a quarter of
-// a shard's share for its queues, the rest for what the kernel adds to them and for its receive buffers.
+// Rings as large as they are by default, or as the memory allows that this process may lock: a
+// quarter of a shard's share for its queues, the rest for what the kernel adds to them and for its
+// receive buffers.
 core::ReactorConfig reactor_config(const Options& options, unsigned shards) {
   constexpr uint64_t submission_bytes = 64;
   constexpr uint64_t completion_bytes = 16;

@@ -121,16 +121,6 @@ class World {
     for (const auto& shard : shards_) shard->tick();
   }
 
-  ~World() {
-    state_.phase = Phase::stopping;
-    for (int i = 0; i < 10; i++) turn();
-    for (const auto& shard : shards_) shard->link().discard_inbound();
-    // The stub completes no receive that was cancelled, so connections are left as they are, with
-    // all that belongs to them.
-    for (auto& shard : shards_) std::ignore = shard.release();
-    for (auto& reactor : reactors_) std::ignore = reactor.release();
-  }
-
  private:
   static constexpr ShardId shard_count = 2;
 

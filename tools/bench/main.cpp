@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <string>
@@ -62,12 +63,20 @@ bool is_open_ended(const Options& options) {
   return endless && options.messages == 0 && options.duration_s == 0;
 }
 
+/// Two runs at one server must not hear each other, unless they are the two ends of one flow.
+void choose_channel(Options& options) {
+  constexpr uint32_t own_channels = 5000;  // 1000 to 5999, and 4000 pairs more have four digits.
+  if (options.command == Command::pub || options.command == Command::sub) return;
+  options.first_channel += uint32_t(getpid()) % own_channels;
+}
+
 int bench(Options options) {
   if (options.command == Command::report) {
     const auto failure = put_out_report(options);
     return failure ? complain(*failure, failed) : 0;
   }
   raise_descriptor_limit();
+  choose_channel(options);
   RunControl::catch_signals();
   RunControl control;
   const Result result = run(options, control);

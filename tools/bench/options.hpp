@@ -39,6 +39,7 @@ struct Options {
   uint32_t subjects = 1;
   double zipf = 0;  // Skew; 0 is uniform.
   std::string subject_prefix = "bench";
+  uint32_t first_channel = 1000;  // The token after the prefix; that of the first pair.
   uint64_t seed = 1;
 
   // Who.

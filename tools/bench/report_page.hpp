@@ -24,7 +24,7 @@ inline constexpr std::string_view page_head = R"html(<!doctype html>
       --c0: #6ea8f5; --c1: #f0925a; --c2: #4fc79a; --c3: #dd86d0; --c4: #d6c34f; --c5: #9d9df7;
     }
   }
-  body { background: var(--paper); color: var(--ink); margin: 2rem auto; max-width: 62rem;
+  body { background: var(--paper); color: var(--ink); margin: 2rem auto; max-width: 70rem;
          padding: 0 1rem; font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; }
   h1 { font-size: 1.4rem; margin: 0 0 1rem; }
   h2 { font-size: 1.05rem; margin: 2.2rem 0 .4rem; }
@@ -123,7 +123,7 @@ function summary() {
   });
 }
 
-const box = { width: 960, height: 340, left: 76, right: 16, top: 12, bottom: 44 };
+const box = { width: 960, height: 340, left: 76, right: 34, top: 12, bottom: 44 };
 
 // curves: [index of the run, [[x, y]...]]; x and y are 0 to 1 after their axis' `at`.
 function plot(title, x, y, curves) {

@@ -45,8 +45,10 @@ Received Responder::receive(int flags) {
   out_.clear();
   if (answered == 0) return received;
   request_bytes_.store(request_bytes() + bytes, std::memory_order_relaxed);
-  last_ns_.store(now_ns(), std::memory_order_relaxed);
-  answered_.store(this->answered() + answered, std::memory_order_relaxed);
+  const int64_t now = now_ns();
+  if (first_ns() == 0) first_ns_.store(now, std::memory_order_relaxed);
+  last_ns_.store(now, std::memory_order_relaxed);
+  answered_.store(this->answered() + answered, std::memory_order_release);
   return received;
 }
 

@@ -23,8 +23,9 @@ class Responder {
 
   Link& link() { return link_; }
   uint32_t index() const { return index_; }
-  uint64_t answered() const { return answered_.load(std::memory_order_relaxed); }
+  uint64_t answered() const { return answered_.load(std::memory_order_acquire); }
   uint64_t request_bytes() const { return request_bytes_.load(std::memory_order_relaxed); }
+  int64_t first_ns() const { return first_ns_.load(std::memory_order_relaxed); }
   int64_t last_ns() const { return last_ns_.load(std::memory_order_relaxed); }
 
  private:
@@ -35,6 +36,7 @@ class Responder {
   std::string out_;
   std::atomic<uint64_t> answered_{0};
   std::atomic<uint64_t> request_bytes_{0};
+  std::atomic<int64_t> first_ns_{0};
   std::atomic<int64_t> last_ns_{0};
 };
 

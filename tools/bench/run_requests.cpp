@@ -21,7 +21,8 @@ namespace {
 
 constexpr size_t receive_bytes = 32 << 10;
 constexpr int64_t lead_ns = 20 * ns_per_ms;
-constexpr int64_t look_ns = ns_per_ms;
+// Seldom, for the reason that flow.cpp gives.
+constexpr int64_t look_ns = 10 * ns_per_ms;
 
 class Requests {
  public:
@@ -67,6 +68,13 @@ class Requests {
   void request();
   void wait_for_replies(const Crew& crew, int64_t measure_ns);
   void measure_use(const Crew& requesting, bool begin);
+  int64_t first_answer_ns() const {
+    int64_t first = INT64_MAX;
+    for (const auto& responder : responders_) {
+      if (responder->answered() > 0) first = std::min(first, responder->first_ns());
+    }
+    return first;
+  }
   uint64_t replies() const {
     uint64_t sum = 0;
     for (const auto& requester : requesters_) sum += requester->replies();
@@ -209,7 +217,7 @@ void Requests::respond_only() {
     const int64_t now = now_ns();
     answered = 0;
     for (const auto& responder : responders_) answered += responder->answered();
-    if (answered > 0 && first_ns == 0) first_ns = now;
+    if (answered > 0 && first_ns == 0) first_ns = first_answer_ns();
     if (first_ns != 0) result_.timeline.note({seconds(now - first_ns), answered, answered});
     progress_.show(-1, answered, now);
     if (options_.messages > 0 && answered >= options_.messages) break;

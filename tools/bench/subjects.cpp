@@ -7,6 +7,12 @@
 #include <numeric>
 
 namespace peal::bench {
+namespace {
+
+// So many pairs have channels of four digits, wherever between 1000 and 5999 the first is.
+constexpr uint32_t four_digits_max = 4000;
+
+}  // namespace
 
 void write_leaf(char* out, uint32_t leaf) {
   for (size_t digit = leaf_digits; digit > 0; digit--) {
@@ -17,7 +23,7 @@ void write_leaf(char* out, uint32_t leaf) {
 
 Subjects::Subjects(const Options& options)
     : options_(options),
-      first_channel_(options.publishers <= 9000 ? 1000 : 100'000),
+      first_channel_(options.publishers <= four_digits_max ? options.first_channel : 100'000),
       leaf_count_(std::max(options.subjects, options.subscriptions)),
       leaves_(options.subjects > 1 || options.subscriptions > 1 || options.wildcard) {}
 

@@ -48,6 +48,10 @@ std::optional<std::string> Subscriber::subscribe() {
 }
 
 Received Subscriber::receive(int flags) {
+  if (look_) {
+    const Received looked = look(flags);
+    if (looked != Received::bytes) return looked;
+  }
   if (discarding_) return discard(flags);
   int64_t now = 0;
   ReplyStream& replies = link_.replies();
@@ -91,24 +95,38 @@ void Subscriber::show_counts(int64_t now_ns) {
     bytes += discarded * plan_.expected.message_bytes;
   }
   bytes_.store(bytes, std::memory_order_relaxed);
+  if (first_ns() == 0) first_ns_.store(now_ns, std::memory_order_relaxed);
   last_ns_.store(now_ns, std::memory_order_relaxed);
   messages_.store(messages, std::memory_order_release);
 }
 
-// What is left over of a whole number of messages is PINGs that came between them. From here on
-// the next bytes are looked at again.
+// A rest of whole PINGs may be PINGs, or the front of a message whose other half is delayed. What
+// comes next tells. Until then, a PONG too many does no harm.
 void Subscriber::on_quiet() {
   if (!discarding_) return;
   const uint64_t rest = discarded_bytes_ % plan_.expected.frame_bytes;
   if (rest % protocol::ping_line.size() != 0) return;
-  for (uint64_t pings = rest / protocol::ping_line.size(); pings > 0; pings--) {
-    link_.send_all(protocol::pong_line);
+  if (rest != 0) link_.send_all(protocol::pong_line);
+  look_ = true;
+}
+
+/// After a silence: goes back to parsing if what comes next is the beginning of something.
+Received Subscriber::look(int flags) {
+  char verb[4];
+  const ssize_t got = ::recv(link_.fd(), verb, sizeof verb, MSG_PEEK | flags);
+  if (got == 0) return Received::closed;
+  if (got < 0) return errno == EAGAIN || errno == EINTR ? Received::nothing : Received::closed;
+  look_ = false;
+  const std::string_view seen(verb, size_t(got));
+  for (const std::string_view start : {"MSG ", "HMSG", "PING", "INFO", "-ERR"}) {
+    if (seen != start) continue;
+    const uint64_t discarded = discarded_bytes_ / plan_.expected.frame_bytes;
+    parsed_ += discarded;
+    parsed_bytes_ += discarded * plan_.expected.message_bytes;
+    discarding_ = false;
+    uniform_ = false;
   }
-  const uint64_t discarded = discarded_bytes_ / plan_.expected.frame_bytes;
-  parsed_ += discarded;
-  parsed_bytes_ += discarded * plan_.expected.message_bytes;
-  discarding_ = false;
-  uniform_ = false;
+  return Received::bytes;
 }
 
 void Subscriber::keep_alive(int64_t now_ns) {

@@ -54,8 +54,10 @@ class Subscriber {
 
   uint32_t index() const { return index_; }
   Link& link() { return link_; }
-  uint64_t messages() const { return messages_.load(std::memory_order_relaxed); }
+  /// What came before the messages that it counts can be seen by who has seen them.
+  uint64_t messages() const { return messages_.load(std::memory_order_acquire); }
   uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+  int64_t first_ns() const { return first_ns_.load(std::memory_order_relaxed); }
   int64_t last_ns() const { return last_ns_.load(std::memory_order_relaxed); }
   /// From now on, all that was timed before is forgotten.
   void reset_latency_later() { reset_.store(true, std::memory_order_relaxed); }
@@ -66,6 +68,7 @@ class Subscriber {
 
  private:
   Received discard(int flags);
+  Received look(int flags);
   /// Tells the server that we are alive, without having been asked: for we may not see it ask.
   void keep_alive(int64_t now_ns);
   void on_message(const protocol::Reply& reply, int64_t now_ns);
@@ -82,6 +85,7 @@ class Subscriber {
   uint64_t parsed_bytes_ = 0;
   bool uniform_ = false;  // The last message was as expected.
   bool discarding_ = false;
+  bool look_ = false;  // At the next bytes, before they are discarded too.
   uint64_t discarded_bytes_ = 0;
   int64_t alive_ns_ = 0;
 
@@ -91,6 +95,7 @@ class Subscriber {
 
   alignas(64) std::atomic<uint64_t> messages_{0};
   std::atomic<uint64_t> bytes_{0};
+  std::atomic<int64_t> first_ns_{0};
   std::atomic<int64_t> last_ns_{0};
   std::atomic<bool> reset_{false};
 };
