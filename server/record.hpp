@@ -88,7 +88,7 @@ struct NoRespondersHead {
 };
 
 inline char* put(char* out, const void* from, size_t bytes) {
-  std::memcpy(out, from, bytes);
+  if (bytes > 0) std::memcpy(out, from, bytes);  // Of nothing, `from` may be null.
   return out + bytes;
 }
 inline char* put(char* out, std::string_view text) { return put(out, text.data(), text.size()); }
