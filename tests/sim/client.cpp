@@ -66,8 +66,12 @@ void Client::plan_next() {
   if (link_->client_sees_end()) plan(soon);
   if (link_->down.size() > 0) {
     switch (habits_.reading) {
-      case Reading::prompt: plan(soon); break;
-      case Reading::slow: plan(stage_.winding_down ? soon : std::max(read_at_, soon)); break;
+      case Reading::prompt:
+        plan(soon);
+        break;
+      case Reading::slow:
+        plan(stage_.winding_down ? soon : std::max(read_at_, soon));
+        break;
       case Reading::stuck:
         if (read_bytes_ < habits_.slow_bytes) plan(soon);
         break;

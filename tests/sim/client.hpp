@@ -27,8 +27,8 @@ struct Habits {
   Time slow_every = ms;
   double cuts_writes = 0;  // Percentage of writes that end anywhere.
   double cuts_reads = 0;
-  Time think_max = ms;  // Between two steps of its script.
-  bool winds_down = true;    // Stops when everybody is asked to.
+  Time think_max = ms;     // Between two steps of its script.
+  bool winds_down = true;  // Stops when everybody is asked to.
   Time leaves_at = never;
   Leaving leaves_how = Leaving::close;
   size_t up_bytes = 64 * 1024;

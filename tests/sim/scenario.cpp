@@ -8,8 +8,8 @@ namespace peal::sim {
 
 namespace {
 
-constexpr std::array<const char*, 6> theme_names = {"mixed", "flood", "queues",
-                                                    "storm", "slow",  "requests"};
+constexpr std::array<const char*, 7> theme_names = {"mixed", "flood",    "queues", "storm",
+                                                    "slow",  "requests", "bulk"};
 constexpr std::array<const char*, 5> ending_names = {"leave", "stop", "stop_in_chaos", "lame_duck",
                                                      "lame_duck_in_chaos"};
 
@@ -50,12 +50,11 @@ void apply_theme(Scenario& scenario, Chance& chance) {
       return;
     case Theme::flood:
       scenario.shards = static_cast<unsigned>(chance.between(2, 4));
-      scenario.recv_cap_bytes = 1u << chance.between(9, 12);
+      scenario.recv_cap_bytes = 1u << chance.between(9, 10);
       scenario.mailbox_bytes = scenario.recv_cap_bytes * 2;
-      scenario.clients = static_cast<unsigned>(chance.between(4, 16));
-      scenario.messages = static_cast<unsigned>(chance.between(20, 300));
+      scenario.clients = static_cast<unsigned>(chance.between(6, 20));
+      scenario.messages = static_cast<unsigned>(chance.between(20, 200));
       scenario.burst = 100;
-      scenario.payload_bytes_max = std::min<size_t>(scenario.payload_bytes_max, 10'000);
       if (chance.percent(50)) scenario.faults.shard_pause = 2;
       return;
     case Theme::queues:
@@ -65,9 +64,11 @@ void apply_theme(Scenario& scenario, Chance& chance) {
       return;
     case Theme::storm:
       scenario.shards = static_cast<unsigned>(chance.between(2, 4));
+      scenario.recv_cap_bytes = 1u << chance.between(9, 12);
       scenario.mailbox_bytes = scenario.recv_cap_bytes * 2;
       scenario.clients = static_cast<unsigned>(chance.between(3, 12));
       scenario.leaving = static_cast<double>(chance.between(0, 80));
+      if (chance.percent(50)) scenario.faults.shard_pause = 2;
       return;
     case Theme::slow:
       scenario.pending_bytes_max = chance.percent(50) ? 64u << 20 : 1u << chance.between(14, 17);
@@ -76,6 +77,18 @@ void apply_theme(Scenario& scenario, Chance& chance) {
       scenario.leaving = 10;
       scenario.large_rate = 20;
       scenario.clients = static_cast<unsigned>(chance.between(3, 15));
+      return;
+    case Theme::bulk:
+      scenario.shards = static_cast<unsigned>(chance.between(2, 3));
+      scenario.narrow = false;
+      scenario.recv_cap_bytes = 64 * 1024;
+      scenario.mailbox_bytes = 1 << 20;
+      scenario.kernel.receive_buffer_bytes = 1 << 15;
+      scenario.payload_bytes_max = 16'000;
+      scenario.clients = static_cast<unsigned>(chance.between(4, 8));
+      scenario.messages = 80;
+      scenario.burst = 40;
+      scenario.faults.shard_pause = 2;
       return;
     case Theme::requests:
       scenario.services = static_cast<unsigned>(chance.between(1, 4));
@@ -97,9 +110,11 @@ Scenario Scenario::draw(uint64_t seed) {
   scenario.kernel.ends_at_cap = chance.percent(75);
   draw_server(scenario, chance);
   draw_clients(scenario, chance);
-  scenario.theme = chance.percent(40) ? Theme::mixed : static_cast<Theme>(chance.between(1, 5));
+  scenario.theme = chance.percent(40)  ? Theme::mixed
+                   : chance.percent(5) ? Theme::bulk
+                                       : static_cast<Theme>(chance.between(1, 5));
   apply_theme(scenario, chance);
-  scenario.clients_max = scenario.clients + static_cast<unsigned>(chance.between(0, 10));
+  scenario.clients_max = scenario.clients + static_cast<unsigned>(chance.skewed(0, 60));
   scenario.payload_bytes_max =
       std::min<size_t>(scenario.payload_bytes_max, scenario.pending_bytes_max / 4);
   // A shard that was not run for as long as its clients may take finds them all too slow.

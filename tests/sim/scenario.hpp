@@ -19,6 +19,7 @@ enum class Theme : uint8_t {
   storm,     // Subscriptions by the hundred, and gone again at once.
   slow,      // Subscribers that do not keep up, and limits that they meet.
   requests,  // Services behind services.
+  bulk,      // More than one turn takes from a mailbox.
 };
 
 enum class Ending : uint8_t {

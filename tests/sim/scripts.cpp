@@ -16,12 +16,21 @@ constexpr std::array<const char*, 3> wide = {">", "*", "*.*"};
 constexpr std::array<const char*, 3> queues = {"q1", "q2", "q3"};
 constexpr uint64_t storm_subjects = 100;
 
+/// Long, so that few of them fill a mailbox.
+std::string storm_subject(Chance& chance) {
+  const uint64_t number = chance.below(storm_subjects);
+  return "s." + std::to_string(number) + "." + std::string(number % 3 * 40 + 1, 'x');
+}
+
 std::string draw_subject(const Stage& stage, Chance& chance) {
   if (stage.scenario.theme == Theme::queues && chance.percent(80)) {
     return chance.percent(70) ? "a.b" : "a.c";
   }
+  if (stage.scenario.theme == Theme::flood || stage.scenario.theme == Theme::bulk) {
+    return chance.percent(60) ? "a" : chance.percent(50) ? "b" : "u.0.";
+  }
   if (stage.scenario.theme == Theme::storm && chance.percent(60)) {
-    return "s." + std::to_string(chance.below(storm_subjects));
+    return storm_subject(chance);
   }
   // One in six is a subject that was never seen before and never will be again.
   if (chance.percent(15)) return "u." + std::to_string(chance.below(3)) + ".";
@@ -33,11 +42,19 @@ const char* draw_filter(const Stage& stage, Chance& chance) {
   if (stage.scenario.theme == Theme::queues && chance.percent(90)) {
     return chance.one_of(overlapping);
   }
+  if (stage.scenario.theme == Theme::flood || stage.scenario.theme == Theme::bulk) {
+    return chance.percent(50) ? "a" : chance.percent(50) ? "*" : ">";
+  }
   if (stage.scenario.wide_filters && chance.percent(15)) return chance.one_of(wide);
   return chance.one_of(filters);
 }
 
 size_t draw_payload_bytes(const Stage& stage, Chance& chance) {
+  if (stage.scenario.theme == Theme::flood) return static_cast<size_t>(chance.skewed(0, 60));
+  if (stage.scenario.theme == Theme::bulk) {
+    return static_cast<size_t>(
+        chance.between(1000, static_cast<int64_t>(stage.scenario.payload_bytes_max)));
+  }
   if (chance.percent(stage.scenario.large_rate)) {
     return static_cast<size_t>(
         chance.skewed(100, static_cast<int64_t>(stage.scenario.payload_bytes_max)));
@@ -146,9 +163,8 @@ class Stormer : public Client {
     if (chance().percent(60) || mine_.empty()) {
       for (uint64_t n = 1 + chance().below(300); n > 0; n--) {
         const bool queue = chance().percent(30);
-        mine_.push_back(sub("s." + std::to_string(chance().below(storm_subjects)),
-                            queue ? chance().one_of(queues) : "")
-                            .id);
+        const char* group = queue ? chance().one_of(queues) : "";
+        mine_.push_back(sub(storm_subject(chance()), group).id);
       }
     } else {
       for (const uint32_t id : mine_) unsub(stage_.oracle.subscription(id));
@@ -317,6 +333,9 @@ std::unique_ptr<Client> make_by_theme(Stage& stage, const Habits& habits) {
   Chance& chance = stage.world.chance;
   const Theme theme = stage.scenario.theme;
   if (theme == Theme::storm && chance.percent(40)) return std::make_unique<Stormer>(stage, habits);
+  if (theme == Theme::flood && chance.percent(40)) {
+    return std::make_unique<Publisher>(stage, habits);
+  }
   if (theme == Theme::requests && chance.percent(60)) {
     return std::make_unique<Requester>(stage, habits);
   }
@@ -402,7 +421,9 @@ bool Prober::act() {
 void Prober::speak() { pub("probe.", 20); }
 
 void Prober::hesitate() {
-  unsub(sub("nothing"));
+  Subscription& subscription = sub("nothing");
+  if (chance().percent(20)) flush();
+  if (chance().percent(90)) unsub(subscription);
   flush();
 }
 

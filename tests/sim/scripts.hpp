@@ -21,7 +21,7 @@ class Prober : public Client {
   Prober(Stage& stage, const Habits& habits);
   static std::unique_ptr<Prober> make(Stage& stage);
 
-  void speak();    // One message to all probers, with no PING behind it.
+  void speak();     // One message to all probers, with no PING behind it.
   void hesitate();  // Subscribes, thinks better of it, and asks for a PONG.
   uint32_t heard() const { return heard_; }
 

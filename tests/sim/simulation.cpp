@@ -245,31 +245,48 @@ class Simulation {
     if (!all) World::fail("liveness", "newcomers are not served");
     // Where limits are tight a prober may be cut off in the middle of it.
     for (int round = 0; round < 8 && scenario_.is_ample(); round++) {
-      wake(probers);
-      Prober& prober = *world_.chance.one_of(probers);
-      if (prober.gone()) continue;
-      prober.hesitate();
-      if (!run_until(world_.now() + 50 * ms, [&] { return prober.silent(); })) {
-        World::fail("liveness", "nothing was left to be told, and a PONG waits for it");
-      }
+      rouse(probers);
+      hesitate(probers);
     }
   }
 
-  // All is quiet, then one message comes. Nobody sends a PING that could rouse a shard by the way.
-  void wake(const std::vector<Prober*>& probers) {
+  // All is quiet, then a message or a few come at almost the same time. Nobody sends a PING that
+  // could rouse a shard by the way.
+  void rouse(const std::vector<Prober*>& probers) {
     run_until(world_.now() + world_.chance.between(1, 30) * ms, [] { return false; });
-    Prober& speaker = *world_.chance.one_of(probers);
-    if (speaker.gone()) return;
     std::vector<uint32_t> heard;
     for (const Prober* prober : probers) heard.push_back(prober->heard());
-    speaker.speak();
+    uint32_t spoken = 0;
+    for (int64_t n = world_.chance.between(1, 4); n > 0; n--) {
+      Prober& speaker = *world_.chance.one_of(probers);
+      if (speaker.gone()) continue;
+      speaker.speak();
+      spoken++;
+      run_until(world_.now() + world_.chance.skewed(0, 60 * us), [] { return false; });
+    }
     const bool all = run_until(world_.now() + 50 * ms, [&] {
       for (size_t i = 0; i < probers.size(); i++) {
-        if (!probers[i]->gone() && probers[i]->heard() == heard[i]) return false;
+        if (!probers[i]->gone() && probers[i]->heard() < heard[i] + spoken) return false;
       }
       return true;
     });
     if (!all) World::fail("liveness", "a message came, and a shard slept on");
+  }
+
+  void hesitate(const std::vector<Prober*>& probers) {
+    for (int64_t n = world_.chance.between(1, 4); n > 0; n--) {
+      Prober& prober = *world_.chance.one_of(probers);
+      if (prober.gone()) continue;
+      prober.hesitate();
+      run_until(world_.now() + world_.chance.skewed(0, 60 * us), [] { return false; });
+    }
+    const bool all = run_until(world_.now() + 50 * ms, [&] {
+      for (const Prober* prober : probers) {
+        if (!prober->gone() && !prober->silent()) return false;
+      }
+      return true;
+    });
+    if (!all) World::fail("liveness", "subscriptions came and went, and a PONG waits for them");
   }
 
   void settle() {

@@ -4,7 +4,8 @@
 //
 //   chaos       clients follow their scripts under all faults, until they are done or time is up
 //   healing     no more faults; nobody begins anything new; every PING must get its PONG
-//   late        clients who behave do what the seed is about, now that nothing but the server can be
+//   late        clients who behave do what the seed is about, now that nothing but the server can
+//   be
 //               slow: what waits for room or for other shards may not wait for a timer to rouse it
 //   probe       newcomers must be served, each by each, also by shards that are fast asleep
 //   settling    flushes until nothing is published any more, then once more after a pause; now

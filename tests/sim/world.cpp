@@ -46,13 +46,14 @@ bool World::run_next() {
   return true;
 }
 
-// The threads of a server interleave at any instruction. Here they do at the calls of the seam, which
-// lie between the steps of a turn and between one completion and the next.
+// The threads of a server interleave at any instruction. Here they do at the calls of the seam,
+// which lie between the steps of a turn and between one completion and the next.
 void World::preempt() {
   if (!chance.percent(faults.preemption) || preempted_ >= 3) return;
   preempted_++;
-  const Time until = now_ + delay() + delay();
-  for (uint64_t n = chance.below(100); n > 0; n--) {
+  const bool for_long = chance.percent(5);
+  const Time until = now_ + (for_long ? chance.skewed(0, 5 * ms) : delay() + delay());
+  for (uint64_t n = chance.below(for_long ? 3000 : 100); n > 0; n--) {
     if (events_.empty() || events_.front().when > until || !run_next()) break;
   }
   preempted_--;
@@ -148,7 +149,9 @@ SimReactor* World::reactor(int handle) {
 
 void World::heal() {
   healed_ = true;
+  const double preemption = faults.preemption;  // No fault, but how threads are.
   faults = Faults{};
+  faults.preemption = preemption;
   descriptors_max = 1'000'000;
   for (const auto& link : links_) {
     link->reset_after_bytes = SIZE_MAX;
