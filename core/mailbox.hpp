@@ -14,6 +14,7 @@
 //
 // A record never wraps: when it does not fit before the end, a padding record fills the rest.
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cassert>
@@ -60,26 +61,37 @@ class Mailbox {
     return need <= room(tail_seen_);
   }
 
-  /// Room for a record, to be written at once; nullptr when there is none, as far as is known
-  /// without a look at the consumer's line.
+  /// The largest record that can be written next without a look at the consumer's line; 0 when none
+  /// is known to fit.
+  size_t known_room_bytes() const {
+    const auto free = capacity_ - static_cast<size_t>(written_ - tail_seen_);
+    return record_bytes_in(std::min(free, capacity_ - (written_ & (capacity_ - 1))));
+  }
+
+  /// By how much the last record can be lengthened; 0 when it has been published.
+  size_t extension_bytes_max() const {
+    if (written_ == published_) return 0;
+    const auto free = capacity_ - static_cast<size_t>(last_ - tail_seen_);
+    return record_bytes_in(std::min(free, capacity_ - (last_ & (capacity_ - 1)))) - last_bytes_;
+  }
+
+  /// Room for a record, to be written at once; nullptr when it is not known to fit.
   char* try_append(size_t record_bytes) {
-    const size_t need = framed(record_bytes);
     const size_t at = written_ & (capacity_ - 1);
-    if (at + need > capacity_ || written_ + need - tail_seen_ > capacity_) return nullptr;
+    const size_t need = framed(record_bytes);
+    if (need > capacity_ - at || need > capacity_ - (written_ - tail_seen_)) return nullptr;
     return begin_record(at, record_bytes);
   }
 
   /// Lengthens the last record: room for `more_bytes` behind what it has. nullptr when it has been
   /// published, or when there is no room behind it.
   char* try_extend(size_t more_bytes) {
-    if (written_ == published_) return nullptr;
+    if (more_bytes > extension_bytes_max()) return nullptr;
     const size_t at = last_ & (capacity_ - 1);
-    const size_t need = framed(last_bytes_ + more_bytes);
-    if (at + need > capacity_ || last_ + need - tail_seen_ > capacity_) return nullptr;
     char* const end = bytes_ + at + header_bytes + last_bytes_;
     last_bytes_ += more_bytes;
     write_header(at, static_cast<uint32_t>(last_bytes_));
-    written_ = last_ + need;
+    written_ = last_ + framed(last_bytes_);
     return end;
   }
 
@@ -153,6 +165,11 @@ class Mailbox {
  private:
   static constexpr uint32_t padding = UINT32_MAX;
   static constexpr size_t header_bytes = 4;
+
+  /// The largest record in so many bytes, which are a multiple of record_align_bytes.
+  static constexpr size_t record_bytes_in(size_t bytes) {
+    return bytes < header_bytes ? 0 : bytes - header_bytes;
+  }
 
   static constexpr size_t framed(size_t record_bytes) {
     return (header_bytes + record_bytes + record_align_bytes - 1) & ~(record_align_bytes - 1);

@@ -59,7 +59,7 @@ void Connection::acknowledge() {
 
 // Comes before the message is delivered to anyone, so that +OK stands before our own copy of it.
 void Connection::on_published(const protocol::Command& command) {
-  count_in(command.message.size());
+  count_in(1, command.message.size());
   if (pedantic_ && !protocol::is_valid_literal(command.subject)) {
     refuse(protocol::Refusal::invalid_publish_subject);
   }

@@ -214,13 +214,11 @@ size_t Connection::parse(std::string_view input) {
   needed_bytes_ = 0;
   protocol::Command command;
   while (consumed < input.size()) {
-    if (route_memo_ && !shard_.tracing() && route_memo_->repeats_line(input.substr(consumed))) {
-      const size_t line_bytes = route_memo_->line_bytes();
-      const size_t message_bytes = route_memo_->line_message_bytes();
-      if (!shard_.router().publish_again(*this, input.data() + consumed + line_bytes)) break;
+    if (const MessageRun run = repeats(input.substr(consumed)); run.count > 0) {
+      const size_t taken = shard_.router().publish_again(*this, run);
       parser_.skipped();
-      consumed += line_bytes + message_bytes + protocol::line_end_bytes;
-      if (pauses_ != 0 || !open()) break;
+      consumed += taken * run.stride_bytes;
+      if (taken < run.count || !ready()) break;
       continue;
     }
     const protocol::Step step = parser_.next(input.substr(consumed), command);
@@ -239,9 +237,18 @@ size_t Connection::parse(std::string_view input) {
       route_memo_->remember_line(input.substr(consumed, line_bytes), command.message.size());
     }
     consumed += step.consumed_bytes;
-    if (pauses_ != 0 || !open()) break;
+    if (!ready()) break;
   }
   return consumed;
+}
+
+// Messages that came by the same control line as the one before. A trace has to see them one by
+// one.
+MessageRun Connection::repeats(std::string_view input) const {
+  if (!route_memo_ || shard_.tracing()) return {};
+  const RouteMemo& memo = *route_memo_;
+  return {input.data() + memo.line_bytes(), memo.line_stride_bytes(), memo.line_message_bytes(),
+          memo.count_repeats(input)};
 }
 
 void Connection::carry(std::string_view bytes, size_t needed_bytes) {

@@ -17,6 +17,7 @@
 #include "protocol/parser.hpp"
 #include "server/carry.hpp"
 #include "server/interest.hpp"
+#include "server/message_run.hpp"
 #include "server/outbox.hpp"
 #include "server/route.hpp"
 #include "server/stats.hpp"
@@ -110,10 +111,12 @@ class Connection {
   const core::BlockRef& carried_block() const { return carry_.block(); }
   /// What of the shard's memory it keeps from others.
   size_t held_bytes() const { return outbox_.pending_bytes() + carry_.size(); }
+  /// Its next command may be acted upon.
+  bool ready() const { return pauses_ == 0 && open(); }
   /// It wants no answer to a publish, whatever its subject.
   bool terse() const { return !verbose_ && !pedantic_; }
-  void count_in(size_t bytes) {
-    in_messages_++;
+  void count_in(size_t messages, size_t bytes) {
+    in_messages_ += messages;
     in_bytes_ += bytes;
   }
   void count_out(size_t messages, size_t bytes) {
@@ -155,6 +158,7 @@ class Connection {
   void cancel_recv();
   std::string_view complete_carried(std::string_view bytes);
   size_t parse(std::string_view input);
+  MessageRun repeats(std::string_view input) const;
   void keep(std::string_view bytes);
   void carry(std::string_view bytes, size_t needed_bytes);
 

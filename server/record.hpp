@@ -9,7 +9,9 @@
 #include <string_view>
 
 #include "core/frame.hpp"
+#include "protocol/limits.hpp"
 #include "server/interest.hpp"
+#include "server/message_run.hpp"
 
 namespace peal::server {
 
@@ -40,6 +42,11 @@ enum MessageFlag : uint8_t {
   message_sole = 16,         // Nobody else was given it: if nobody takes it, nobody has it.
   message_request = 32,      // By one who wants to know when nobody does.
 };
+
+/// Messages to plain subscriptions, on the subject of the record before them: behind the head there
+/// is message behind message, each with its CR LF, and nothing else.
+inline constexpr uint8_t run_flags = message_plain | message_same_subject;
+inline bool is_run(const MessageHead& head) { return (head.flags & ~message_sole) == run_flags; }
 
 /// Follows the head of a message that has any of this.
 struct MessageExtension {
@@ -112,6 +119,12 @@ Head take_head(std::string_view& record) {
 /// for each of the stores that have just written it.
 inline const MessageHead& message_head(std::string_view record) {
   return *reinterpret_cast<const MessageHead*>(record.data());
+}
+
+/// The messages of a record that is_run(), without its head.
+inline MessageRun run_of(const MessageHead& head, std::string_view messages) {
+  const size_t each_bytes = head.message_bytes + protocol::line_end_bytes;
+  return {messages.data(), each_bytes, head.message_bytes, messages.size() / each_bytes};
 }
 
 /// Lets go of the block of a message record that will not be delivered.

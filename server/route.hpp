@@ -1,8 +1,8 @@
 #pragma once
 // The last route a stream of messages took: who, here and elsewhere, gets what is published on one
 // subject, as long as no interest has changed. Most publishers stay with a subject for a while, and
-// many with a size, and then a message finds its way by one comparison of bytes, and is delivered
-// by two copies: of the head that the message before it had, and of what it says. It holds pointers
+// many with a size: then messages find their way by one comparison of bytes each, and are delivered
+// by two copies: of the head that the message before had, and of what it says. It holds pointers
 // into the interest index, good for the epoch that it names.
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+#include <vector>
 
 #include "protocol/writer.hpp"
 #include "server/interest.hpp"
@@ -49,32 +50,38 @@ class RouteMemo {
   size_t line_bytes() const { return line_bytes_; }
   size_t line_message_bytes() const { return line_message_bytes_; }
 
-  /// Whether `input` begins with that line, and has all of its message and the CR LF behind it.
-  bool repeats_line(std::string_view input) const {
-    const size_t bytes = line_bytes_;
-    if (bytes == 0 || input.size() < bytes + line_message_bytes_ + 2) return false;
-    const char* const from = input.data();
-    const char* const line = line_.data();
-    // Most lines have 16 to 24 bytes: three words, the last of which may overlap.
-    uint64_t differ = word(from) ^ word(line);
-    differ |= word(from + bytes - 8) ^ word(line + bytes - 8);
-    if (bytes > 16) differ |= word(from + 8) ^ word(line + 8);
-    return differ == 0 && (bytes <= 24 || std::memcmp(from + 16, line + 16, bytes - 24) == 0) &&
-           from[bytes + line_message_bytes_] == '\r' &&
-           from[bytes + line_message_bytes_ + 1] == '\n';
+  /// From the beginning of such a line to that of what follows its message.
+  size_t line_stride_bytes() const {
+    return line_bytes_ + line_message_bytes_ + protocol::line_end_bytes;
   }
 
-  // ---- The head of the MSG to the only subscription.
-
-  /// Whether it is short enough to be kept. REQUIRES a plan with a plain subscription.
-  bool keeps_head() const {
-    return protocol::msg_head_bytes_max(subject_bytes_, plan_.plain.front()->sid().size(), 0) <=
-           head_.size();
+  /// How many times `input` has that line, one behind the other, each with all of its message and
+  /// the CR LF behind it.
+  size_t count_repeats(std::string_view input) const {
+    if (line_bytes_ == 0) return 0;
+    const size_t stride_bytes = line_stride_bytes();
+    const char* at = input.data();
+    size_t left_bytes = input.size();
+    size_t count = 0;
+    while (left_bytes >= stride_bytes && is_line(at)) {
+      at += stride_bytes;
+      left_bytes -= stride_bytes;
+      count++;
+    }
+    return count;
   }
-  /// For a message of this size, without reply and headers. REQUIRES keeps_head().
-  std::string_view head(size_t message_bytes) {
-    if (message_bytes != head_message_bytes_) [[unlikely]]
-      make_head(message_bytes);
+
+  // ---- The head of the MSG to a subscription.
+
+  /// Whether a head with this sid is short enough to be kept.
+  bool keeps_head(std::string_view sid) const { return sid.size() <= head_sid_.size(); }
+  /// For a message of this size, without reply and headers. Good until the next call. REQUIRES
+  /// keeps_head(sid).
+  std::string_view head(std::string_view sid, size_t message_bytes) {
+    if (message_bytes != head_message_bytes_ || sid.size() != head_sid_bytes_ ||
+        std::memcmp(sid.data(), head_sid_.data(), sid.size()) != 0) [[unlikely]] {
+      make_head(sid, message_bytes);
+    }
     return {head_.data(), head_bytes_};
   }
 
@@ -86,14 +93,14 @@ class RouteMemo {
     head_message_bytes_ = no_size;
     version_ = version;
     account_ = account;
-    if (subject.size() > subject_.size() || plan.plain.size() > here_.size() ||
+    if (subject.size() > subject_.size() || plan.plain.size() > here_max ||
         plan.shards.size() > elsewhere_.size() || !plan.queues.empty()) {
       return;
     }
     epoch_ = epoch;
     subject_bytes_ = subject.size();
     std::memmove(subject_.data(), subject.data(), subject.size());  // It may be our own.
-    std::copy(plan.plain.begin(), plan.plain.end(), here_.begin());
+    here_.assign(plan.plain.begin(), plan.plain.end());
     std::copy(plan.shards.begin(), plan.shards.end(), elsewhere_.begin());
     plan_.plain = {here_.data(), plan.plain.size()};
     plan_.shards = {elsewhere_.data(), plan.shards.size()};
@@ -102,9 +109,31 @@ class RouteMemo {
  private:
   static constexpr uint64_t no_epoch = UINT64_MAX;
   static constexpr size_t no_size = SIZE_MAX;
+  // Subscriptions here that are remembered; with more of them, the match is the smaller part of
+  // what a message costs.
+  static constexpr size_t here_max = 1024;
+  static constexpr size_t subject_bytes_max = 72;
+  static constexpr size_t sid_bytes_max = 16;
 
-  void make_head(size_t message_bytes) {
-    const std::string_view sid = plan_.plain.front()->sid();
+  // `PUB` with its blank and a subject, a size of nine digits, and CR LF.
+  static constexpr size_t line_bytes_max = 88;
+  static_assert(line_bytes_max >= 4 + subject_bytes_max + 1 + 9 + 2);
+
+  bool is_line(const char* from) const {
+    const size_t bytes = line_bytes_;
+    const char* const line = line_.data();
+    // Most lines have 16 to 24 bytes: three words, the last of which may overlap.
+    uint64_t differ = word(from) ^ word(line);
+    differ |= word(from + bytes - 8) ^ word(line + bytes - 8);
+    if (bytes > 16) differ |= word(from + 8) ^ word(line + 8);
+    return differ == 0 && (bytes <= 24 || std::memcmp(from + 16, line + 16, bytes - 24) == 0) &&
+           from[bytes + line_message_bytes_] == '\r' &&
+           from[bytes + line_message_bytes_ + 1] == '\n';
+  }
+
+  void make_head(std::string_view sid, size_t message_bytes) {
+    head_sid_bytes_ = sid.size();
+    std::memcpy(head_sid_.data(), sid.data(), sid.size());
     head_message_bytes_ = message_bytes;
     const char* const end =
         protocol::write_msg_head(head_.data(), subject(), sid, {}, message_bytes);
@@ -126,11 +155,13 @@ class RouteMemo {
   AccountId account_ = global_account;
   size_t subject_bytes_ = 0;
   Plan plan_;  // Of the arrays below.
-  std::array<Subscription*, 4> here_;
+  std::vector<Subscription*> here_;
   std::array<ShardId, 8> elsewhere_;
-  std::array<char, 72> subject_;
-  std::array<char, 88> line_;
-  std::array<char, 104> head_;
+  std::array<char, subject_bytes_max> subject_;
+  std::array<char, line_bytes_max> line_;
+  size_t head_sid_bytes_ = 0;
+  std::array<char, sid_bytes_max> head_sid_;
+  std::array<char, protocol::msg_head_bytes_max(subject_bytes_max, sid_bytes_max, 0)> head_;
 };
 
 }  // namespace peal::server

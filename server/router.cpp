@@ -22,9 +22,6 @@ constexpr uint8_t hops_max = 8;
 constexpr uint64_t slow_numerator = 3;
 constexpr uint64_t slow_denominator = 4;
 
-// A message to plain subscriptions of one shard alone, on the subject of the one before it.
-constexpr uint8_t repeated_flags = message_plain | message_same_subject | message_sole;
-
 constexpr size_t group_bytes(std::string_view name) { return sizeof(uint32_t) + name.size(); }
 
 /// The CR LF behind a message, which is copied and referenced along with it.
@@ -44,11 +41,6 @@ char* write_groups(char* out, std::span<const std::string_view> groups) {
     out = put(out, name);
   }
   return out;
-}
-
-/// How many messages a record with nothing but a head and messages has.
-size_t run_length(const MessageHead& head, std::string_view messages) {
-  return messages.size() / (head.message_bytes + tail_bytes);
 }
 
 /// What comes last in a record, and the flag that says which way.
@@ -131,32 +123,6 @@ bool Router::publish(Connection& publisher, const protocol::Command& command) {
   }
   if (slow) publisher.want_stall(sole);
   return true;
-}
-
-bool Router::publish_again(Connection& publisher, const char* message) {
-  RouteMemo& memo = publisher.route_memo();
-  const size_t size = memo.line_message_bytes();
-  if (memo.holds(shard_.interest().epoch()) && size < reference_bytes_ && publisher.terse())
-      [[likely]] {
-    const Plan& plan = memo.plan();
-    if (plan.shards.empty() && may_deliver_again(memo, &publisher)) {
-      publisher.count_in(size);
-      if (deliver_again(memo, message, size, 1) == Delivery::slow) publisher.want_stall(true);
-      return true;
-    }
-    if (plan.plain.empty() && plan.shards.size() == 1 &&
-        hand_over_again(publisher, memo, message, size)) {
-      publisher.count_in(size);
-      return true;
-    }
-  }
-  protocol::Command command;
-  command.kind = protocol::CommandKind::pub;
-  command.subject = memo.subject();
-  command.reply = {};
-  command.message = {message, size};
-  command.header_bytes = 0;
-  return publish(publisher, command);
 }
 
 // Chooses who of each group gets the message, before anything is promised: a member here is asked
@@ -302,31 +268,6 @@ void Router::hand_over(const Connection& publisher, const Message& message, uint
   shard_.stats().messages_to_shards += targeted_.size();
 }
 
-// Messages of one publisher that differ in nothing but their bytes go over as one record, for as
-// long as the other shard has not been shown it: a head, then message behind message, each with its
-// CR LF.
-bool Router::hand_over_again(Connection& publisher, const RouteMemo& memo, const char* message,
-                             size_t size) {
-  const ShardId to = memo.plan().shards.front();
-  const size_t bytes = size + tail_bytes;
-  ShardLink& link = shard_.link();
-  if (char* const more = link.extend_run(to, memo.version(), publisher.slot(), bytes)) [[likely]] {
-    core::copy_short(more, message, bytes);
-    return true;
-  }
-  char* const begin =
-      link.begin_run(to, memo.version(), publisher.slot(), sizeof(MessageHead), bytes);
-  if (begin == nullptr) return false;
-  MessageHead& head = *new (begin) MessageHead;
-  head.flags = repeated_flags;
-  head.subject_bytes = static_cast<uint32_t>(memo.subject().size());
-  head.message_bytes = static_cast<uint32_t>(size);
-  head.origin_slot = publisher.slot();
-  head.origin_generation = publisher.generation();
-  core::copy_short(begin + sizeof head, message, bytes);
-  return true;
-}
-
 // ---- To the clients of this shard.
 
 bool Router::may_deliver(const Subscription& subscription, const Connection* publisher) const {
@@ -343,39 +284,6 @@ Router::Delivery Router::deliver(Subscription& subscription, const Message& mess
     receiver.end_subscription(subscription);
   }
   return delivery;
-}
-
-bool Router::may_deliver_again(const RouteMemo& memo, const Connection* publisher) const {
-  const Plan& plan = memo.plan();
-  return plan.plain.size() == 1 && plan.plain.front()->delivered_max == 0 && memo.keeps_head() &&
-         !shard_.tracing() && may_deliver(*plan.plain.front(), publisher);
-}
-
-// `count` messages of `size` bytes, each with its CR LF, to one plain subscription that has had the
-// like before: heads are copied, not written.
-Router::Delivery Router::deliver_again(RouteMemo& memo, const char* messages, size_t size,
-                                       size_t count) {
-  Subscription& subscription = *memo.plan().plain.front();
-  Connection& receiver = shard_.owner(subscription);
-  const std::string_view head = memo.head(size);
-  const size_t content_bytes = size + tail_bytes;
-  const size_t each_bytes = head.size() + content_bytes;
-  Outbox& outbox = receiver.outbox();
-  for (size_t left = count; left > 0;) {
-    char* out = outbox.reserve(shard_.pool(), each_bytes);
-    const size_t now = std::min(left, outbox.room() / each_bytes);
-    for (size_t i = 0; i < now; i++) {
-      out = core::copy_short(out, head.data(), head.size());
-      out = core::copy_short(out, messages, content_bytes);
-      messages += content_bytes;
-    }
-    outbox.commit(now * each_bytes);
-    left -= now;
-  }
-  subscription.count_delivered(count);
-  receiver.flush_later();
-  receiver.count_out(count, count * size);
-  return settle(receiver, true);
 }
 
 Router::Delivery Router::append(Connection& receiver, const Subscription& subscription,
@@ -436,13 +344,15 @@ void Router::on_record(ShardId from, std::string_view record) {
   const MessageHead& head = message_head(record);
   record.remove_prefix(sizeof head);
   RouteMemo& memo = lane_memos_[from];
-  if (head.flags == repeated_flags && memo.holds(shard_.interest().epoch()) &&
-      may_deliver_again(memo, nullptr)) [[likely]] {
-    if (deliver_again(memo, record.data(), head.message_bytes, run_length(head, record)) ==
-        Delivery::slow) {
-      hold_back(from, head, true);
+  if (is_run(head) && memo.holds(shard_.interest().epoch())) [[likely]] {
+    if (const auto receivers = receivers_of_run(memo, nullptr)) {
+      const bool sole = (head.flags & message_sole) != 0 && *receivers == 1;
+      if (*receivers > 0 &&
+          deliver_run(memo, run_of(head, record), nullptr, sole) == Delivery::slow) {
+        hold_back(from, head, sole);
+      }
+      return;
     }
-    return;
   }
   MessageExtension extension;
   extension.origin_shard = from;
@@ -466,10 +376,11 @@ void Router::on_record(ShardId from, std::string_view record) {
     lane_subjects_[from] = text.subject;
     plan = &plan_for(memo, extension.account, text.subject);
   }
-  if (head.flags == repeated_flags) {
-    for (size_t left = run_length(head, record); left > 0; left--) {
-      const char* const begin = take(record, head.message_bytes + tail_bytes).data();
-      deliver_record(*plan, head, extension, groups, {text, begin, head.message_bytes, {}});
+  if (is_run(head)) {
+    const MessageRun run = run_of(head, record);
+    for (size_t i = 0; i < run.count; i++) {
+      const char* const begin = run.behind(i).first;
+      deliver_record(*plan, head, extension, groups, {text, begin, run.size, {}});
       // A maximum that was reached, or a close, changes who gets the next.
       plan = &plan_for(memo, extension.account, text.subject);
     }

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,12 +17,14 @@
 #include "core/random.hpp"
 #include "protocol/command.hpp"
 #include "server/interest.hpp"
+#include "server/message_run.hpp"
 #include "server/record.hpp"
 #include "server/route.hpp"
 
 namespace peal::server {
 
 class Connection;
+class Outbox;
 class Shard;
 
 /// A message on its way. The texts are the parser's, or a record's, and are not copied: a view that
@@ -46,9 +49,10 @@ class Router {
   /// connection is to try again when the shard resumes it.
   bool publish(Connection& publisher, const protocol::Command& command);
 
-  /// The same for one that came by the same control line as the last, as most do: its memo has the
-  /// rest.
-  bool publish_again(Connection& publisher, const char* message);
+  /// The same for messages that came by the same control line as the last, as most do: its memo has
+  /// the rest. Returns how many were taken: all of them, unless the publisher has to wait or is
+  /// closed.
+  size_t publish_again(Connection& publisher, const MessageRun& run);
 
   /// A record from another shard: everyone here whom it concerns gets it.
   void on_record(ShardId from, std::string_view record);
@@ -75,12 +79,18 @@ class Router {
   Delivery append(Connection& receiver, const Subscription& subscription, const Message& message,
                   bool sole);
   Delivery settle(Connection& receiver, bool sole);
-  bool may_deliver_again(const RouteMemo& memo, const Connection* publisher) const;
-  Delivery deliver_again(RouteMemo& memo, const char* messages, size_t size, size_t count);
+  size_t publish_run(Connection& publisher, RouteMemo& memo, MessageRun run);
+  std::optional<size_t> receivers_of_run(const RouteMemo& memo, const Connection* publisher) const;
+  Delivery deliver_run(RouteMemo& memo, const MessageRun& run, const Connection* publisher,
+                       bool sole);
+  Delivery deliver_part(RouteMemo& memo, const MessageRun& part, const Connection* publisher,
+                        bool sole);
+  void append_part(Outbox& outbox, std::string_view head, const MessageRun& part);
+  core::BlockRef take_part_block();
   void deliver_record(const Plan& plan, const MessageHead& head, const MessageExtension& extension,
                       std::string_view groups, const Message& message);
-  bool hand_over_again(Connection& publisher, const RouteMemo& memo, const char* message,
-                       size_t size);
+  void hand_over_run(const Connection& publisher, const RouteMemo& memo, const MessageRun& run,
+                     bool sole);
   Subscription* pick_here(const QueuePlan& group, const Connection* publisher);
   ShardId pick_elsewhere(const QueuePlan& group);
   void pick_members(const Plan& plan, const Connection* publisher);
@@ -97,6 +107,7 @@ class Router {
   core::Random random_;
   const size_t reference_bytes_;
   uint64_t routes_remembered_ = 0;
+  std::vector<core::BlockRef> part_blocks_;  // Of deliver_part(), kept for the next.
   std::unique_ptr<RouteMemo[]> lane_memos_;  // By the shard that records come from.
   std::vector<std::string> lane_subjects_;   // Of the last record, for those that repeat it.
 

@@ -15,6 +15,7 @@
 // Draining never needs room in another lane. What has to be said while draining and finds no room
 // waits in a side list with a limit of its own.
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -68,32 +69,42 @@ class ShardLink {
     return peer.data_out->append(record_bytes);
   }
 
-  /// Room behind the last record, when that is a run of messages of so many bytes from the same
-  /// origin, and on the same route. nullptr when it is not, or has no room.
-  char* extend_run(ShardId to, uint64_t route_version, uint32_t origin, size_t message_bytes) {
-    Peer& peer = peers_[to];
-    if (peer.run_bytes < message_bytes || peer.run_message_bytes != message_bytes ||
-        peer.run_origin != origin || peer.route_version != route_version || !interest_flushed()) {
-      return nullptr;
+  /// How many messages of so many bytes can be handed over at once as a run: in one record, from
+  /// one origin, on the route of the record before. 0 when something is unusual, and has_room() and
+  /// append() are to be asked.
+  size_t run_room(ShardId to, uint64_t route_version, uint32_t origin, size_t message_bytes) const {
+    const Peer& peer = peers_[to];
+    if (peer.route_version != route_version || route_version == 0 || !interest_flushed() ||
+        !peer.side.empty()) {
+      return 0;
     }
-    peer.run_bytes -= message_bytes;
-    return peer.data_out->try_extend(message_bytes);
+    const size_t behind = room_behind(peer, origin, message_bytes);
+    if (behind > 0) return behind;
+    if (peer.data_out->unpublished_bytes() >= publish_early_bytes_) return 0;
+    const size_t bytes = std::min(run_bytes_max_, peer.data_out->known_room_bytes());
+    return bytes < sizeof(MessageHead) ? 0 : (bytes - sizeof(MessageHead)) / message_bytes;
   }
 
-  /// Begins such a run with a record that has `head_bytes` before the first message. nullptr when
-  /// something is unusual, and has_room() and append() are to be asked.
-  char* begin_run(ShardId to, uint64_t route_version, uint32_t origin, size_t head_bytes,
-                  size_t message_bytes) {
+  /// Where a run goes: behind the last record, or into a new one whose head is to be written.
+  struct RunPlace {
+    char* head;  // nullptr behind the last record.
+    char* messages;
+  };
+  /// REQUIRES that `count` is no more than the run_room() for the same.
+  RunPlace append_run(ShardId to, uint32_t origin, size_t message_bytes, size_t count) {
     Peer& peer = peers_[to];
-    if (peer.route_version != route_version || route_version == 0 || !interest_flushed() ||
-        !peer.side.empty() || peer.data_out->unpublished_bytes() >= publish_early_bytes_) {
-      return nullptr;
+    const size_t bytes = count * message_bytes;
+    if (room_behind(peer, origin, message_bytes) > 0) {
+      peer.run_bytes -= bytes;
+      return {nullptr, peer.data_out->try_extend(bytes)};
     }
     peer.touched = true;
-    peer.run_bytes = run_bytes_max_;
+    peer.run_bytes = run_bytes_max_ - sizeof(MessageHead) - bytes;
     peer.run_message_bytes = message_bytes;
     peer.run_origin = origin;
-    return peer.data_out->try_append(head_bytes + message_bytes);
+    stats_.messages_to_shards++;
+    char* const record = peer.data_out->try_append(sizeof(MessageHead) + bytes);
+    return {record, record + sizeof(MessageHead)};
   }
 
   /// Whether the last record appended for `to` was of the route so versioned; from now on it is.
@@ -146,6 +157,16 @@ class ShardLink {
   bool backlog_can_move();
 
  private:
+  struct Peer;
+  /// How many messages fit behind the last record, if that is such a run.
+  static size_t room_behind(const Peer& peer, uint32_t origin, size_t message_bytes) {
+    if (peer.run_bytes < message_bytes || peer.run_message_bytes != message_bytes ||
+        peer.run_origin != origin) {
+      return 0;
+    }
+    return std::min(peer.run_bytes, peer.data_out->extension_bytes_max()) / message_bytes;
+  }
+
   core::Mailbox& out(core::Lane lane, ShardId to) const { return mesh_.mailbox(lane, here_, to); }
   core::Mailbox& in(core::Lane lane, ShardId from) const {
     return mesh_.mailbox(lane, from, here_);

@@ -36,13 +36,13 @@ TEST_CASE("route memo: a line is repeated exactly when all its bytes are") {
     memo.remember_line(line, 3);
     REQUIRE(memo.line_bytes() == bytes);
     REQUIRE(memo.line_message_bytes() == 3);
-    CHECK(memo.repeats_line(memory.place(line + "abc\r\n")));
+    CHECK(memo.count_repeats(memory.place(line + "abc\r\n")));
     for (size_t at = 0; at < bytes; at++) {
       CAPTURE(at);
       for (const char bits : {'\x01', '\x80'}) {
         std::string other = line + "abc\r\n";
         other[at] = static_cast<char>(other[at] ^ bits);
-        CHECK(!memo.repeats_line(memory.place(other)));
+        CHECK(!memo.count_repeats(memory.place(other)));
       }
     }
   }
@@ -58,26 +58,38 @@ TEST_CASE("route memo: the message has to be there, whole, and to end where the 
       remember(memo);
       memo.remember_line(line_of(bytes), message_bytes);
       const std::string whole = line_of(bytes) + std::string(message_bytes, 'm') + "\r\n";
-      CHECK(memo.repeats_line(memory.place(whole)));
-      CHECK(memo.repeats_line(memory.place(whole + "PING\r\n")));
+      CHECK(memo.count_repeats(memory.place(whole)));
+      CHECK(memo.count_repeats(memory.place(whole + "PING\r\n")));
       for (size_t cut = 0; cut < whole.size(); cut++) {
-        if (memo.repeats_line(memory.place(whole.substr(0, cut)))) FAIL("cut at " << cut);
+        if (memo.count_repeats(memory.place(whole.substr(0, cut)))) FAIL("cut at " << cut);
       }
       for (const char* const end : {"\r\r", "\n\n", "\n\r", "x\n", "\rx"}) {
-        CHECK(!memo.repeats_line(memory.place(whole.substr(0, whole.size() - 2) + end)));
+        CHECK(!memo.count_repeats(memory.place(whole.substr(0, whole.size() - 2) + end)));
       }
-      CHECK(!memo.repeats_line(line_of(bytes) + std::string(message_bytes + 1, 'm') + "\r\n"));
+      CHECK(!memo.count_repeats(line_of(bytes) + std::string(message_bytes + 1, 'm') + "\r\n"));
     }
   }
+}
+
+TEST_CASE("route memo: counts the messages in front that came by the line") {
+  RouteMemo memo;
+  remember(memo);
+  memo.remember_line("PUB orders.new 5\r\n", 5);
+  const std::string one = "PUB orders.new 5\r\nhello\r\n";
+  CHECK(memo.line_stride_bytes() == one.size());
+  CHECK(memo.count_repeats(one + one + one) == 3);
+  CHECK(memo.count_repeats(one + one + one.substr(0, one.size() - 1)) == 2);
+  CHECK(memo.count_repeats(one + "PUB orders.new 4\r\nhell\r\n" + one) == 1);
+  CHECK(memo.count_repeats("PING\r\n" + one) == 0);
 }
 
 TEST_CASE("route memo: what a message says does not matter") {
   RouteMemo memo;
   remember(memo);
   memo.remember_line("PUB orders.new 5\r\n", 5);
-  CHECK(memo.repeats_line("PUB orders.new 5\r\nhello\r\n"));
-  CHECK(memo.repeats_line("PUB orders.new 5\r\n\r\n\r\n\r\r\n"));
-  CHECK(!memo.repeats_line("PUB orders.old 5\r\nhello\r\n"));
+  CHECK(memo.count_repeats("PUB orders.new 5\r\nhello\r\n"));
+  CHECK(memo.count_repeats("PUB orders.new 5\r\n\r\n\r\n\r\r\n"));
+  CHECK(!memo.count_repeats("PUB orders.old 5\r\nhello\r\n"));
 }
 
 TEST_CASE(
@@ -87,26 +99,26 @@ TEST_CASE(
     remember(memo);
     memo.remember_line(line_of(bytes), 0);
     CHECK(memo.line_bytes() == 0);
-    CHECK(!memo.repeats_line(line_of(bytes) + "\r\n"));
+    CHECK(!memo.count_repeats(line_of(bytes) + "\r\n"));
   }
   RouteMemo none;
   none.remember_line(line_of(20), 0);
-  CHECK(!none.repeats_line(line_of(20) + "\r\n"));
+  CHECK(!none.count_repeats(line_of(20) + "\r\n"));
 }
 
 TEST_CASE("route memo: forgets the line when told, and when it remembers another route") {
   const std::string line = "PUB orders.new 0\r\n";
   RouteMemo memo;
-  CHECK(!memo.repeats_line(line + "\r\n"));
+  CHECK(!memo.count_repeats(line + "\r\n"));
   for (int way = 0; way < 3; way++) {
     CAPTURE(way);
     remember(memo);
     memo.remember_line(line, 0);
-    REQUIRE(memo.repeats_line(line + "\r\n"));
+    REQUIRE(memo.count_repeats(line + "\r\n"));
     if (way == 0) memo.forget_line();
     if (way == 1) remember(memo, "orders.old");
     if (way == 2) remember(memo, "orders.new", 2);
-    CHECK(!memo.repeats_line(line + "\r\n"));
+    CHECK(!memo.count_repeats(line + "\r\n"));
   }
 }
 

@@ -1,0 +1,180 @@
+// The router's way for messages that repeat the control line of the one before: most of a busy
+// publisher's. They are parsed, handed over and delivered by the run; whatever is unusual about
+// them is left to the way of a single message, which knows all cases.
+
+#include <algorithm>
+#include <span>
+
+#include "core/copy.hpp"
+#include "server/router.hpp"
+#include "server/shard.hpp"
+
+namespace peal::server {
+namespace {
+
+// A run that has several receivers is laid out once for those whose sid is the same, as it often
+// is. So much at a time; less than a quarter of that is copied, so that a slow client cannot keep
+// much memory alive by little.
+constexpr size_t part_bytes_max = 64 * 1024;
+constexpr size_t part_reference_bytes_min = 16 * 1024;
+constexpr size_t part_blocks_max = 16;
+
+}  // namespace
+
+// ---- From a client.
+
+size_t Router::publish_again(Connection& publisher, const MessageRun& run) {
+  RouteMemo& memo = publisher.route_memo();
+  size_t taken = 0;
+  while (taken < run.count && publisher.ready()) {
+    const MessageRun rest = run.behind(taken);
+    if (const size_t now = publish_run(publisher, memo, rest); now > 0) [[likely]] {
+      taken += now;
+      continue;
+    }
+    protocol::Command command;
+    command.kind = protocol::CommandKind::pub;
+    command.subject = memo.subject();
+    command.reply = {};
+    command.message = {rest.first, rest.size};
+    command.header_bytes = 0;
+    if (!publish(publisher, command)) break;
+    taken++;
+  }
+  return taken;
+}
+
+// As many of them as there is room for in every mailbox that they go to. 0 when something is
+// unusual, and publish() is to look at the next one.
+size_t Router::publish_run(Connection& publisher, RouteMemo& memo, MessageRun run) {
+  if (!memo.holds(shard_.interest().epoch()) || run.size >= reference_bytes_ ||
+      !publisher.terse()) {
+    return 0;
+  }
+  const auto receivers = receivers_of_run(memo, &publisher);
+  if (!receivers) return 0;
+  for (const ShardId to : memo.plan().shards) {
+    run.count = std::min(run.count, shard_.link().run_room(to, memo.version(), publisher.slot(),
+                                                           run.content_bytes()));
+  }
+  if (run.count == 0) return 0;
+  const bool sole = *receivers + memo.plan().shards.size() == 1;
+  hand_over_run(publisher, memo, run, sole);
+  publisher.count_in(run.count, run.count * run.size);
+  if (*receivers > 0 && deliver_run(memo, run, &publisher, sole) == Delivery::slow) {
+    publisher.want_stall(sole);
+  }
+  return run.count;
+}
+
+// Messages of one publisher that differ in nothing but their bytes go over as one record, for as
+// long as the other shard has not been shown it: a head, then message behind message, each with its
+// CR LF.
+void Router::hand_over_run(const Connection& publisher, const RouteMemo& memo,
+                           const MessageRun& run, bool sole) {
+  for (const ShardId to : memo.plan().shards) {
+    const auto place =
+        shard_.link().append_run(to, publisher.slot(), run.content_bytes(), run.count);
+    if (place.head != nullptr) {
+      MessageHead& head = *new (place.head) MessageHead;
+      head.flags = sole ? run_flags | message_sole : run_flags;
+      head.subject_bytes = static_cast<uint32_t>(memo.subject().size());
+      head.message_bytes = static_cast<uint32_t>(run.size);
+      head.origin_slot = publisher.slot();
+      head.origin_generation = publisher.generation();
+    }
+    copy_run(place.messages, {}, run);
+  }
+}
+
+// ---- To the clients of this shard.
+
+// How many of the memo's subscriptions here get a run now. None when a message has to be looked at
+// by itself: it may be the last one of a subscription, or a trace wants to see it.
+std::optional<size_t> Router::receivers_of_run(const RouteMemo& memo,
+                                               const Connection* publisher) const {
+  if (shard_.tracing()) return {};
+  size_t receivers = 0;
+  for (const Subscription* subscription : memo.plan().plain) {
+    if (subscription->delivered_max != 0 || !memo.keeps_head(subscription->sid())) return {};
+    receivers += may_deliver(*subscription, publisher);
+  }
+  return receivers;
+}
+
+Router::Delivery Router::deliver_run(RouteMemo& memo, const MessageRun& run,
+                                     const Connection* publisher, bool sole) {
+  const std::string_view sid = memo.plan().plain.front()->sid();
+  const size_t each_bytes = memo.head(sid, run.size).size() + run.content_bytes();
+  const size_t messages_max = std::max<size_t>(1, part_bytes_max / each_bytes);
+  Delivery slowest = Delivery::done;
+  for (size_t done = 0; done < run.count;) {
+    const size_t now = std::min(run.count - done, messages_max);
+    const MessageRun part = run.behind(done).front(now);
+    if (deliver_part(memo, part, publisher, sole) == Delivery::slow) slowest = Delivery::slow;
+    done += now;
+  }
+  return slowest;
+}
+
+// Each subscription gets all of the part before the next one gets any: what one client is sent
+// stays in its order, and bytes that are the same for several are made once.
+Router::Delivery Router::deliver_part(RouteMemo& memo, const MessageRun& part,
+                                      const Connection* publisher, bool sole) {
+  const std::span<Subscription* const> subscriptions = memo.plan().plain;
+  const std::string_view shared_sid = subscriptions.front()->sid();
+  core::BlockRef shared;
+  std::string_view shared_bytes;
+  Delivery slowest = Delivery::done;
+  for (Subscription* subscription : subscriptions) {
+    if (!may_deliver(*subscription, publisher)) continue;
+    Connection& receiver = shard_.owner(*subscription);
+    Outbox& outbox = receiver.outbox();
+    const std::string_view sid = subscription->sid();
+    const std::string_view head = memo.head(sid, part.size);
+    const size_t bytes = part.count * (head.size() + part.content_bytes());
+    if (subscriptions.size() > 1 && sid == shared_sid && bytes >= part_reference_bytes_min &&
+        !shared) {
+      shared = take_part_block();
+      if (shared) {
+        copy_run(shared->bytes(), head, part);
+        shared_bytes = {shared->bytes(), bytes};
+      }
+    }
+    if (shared && sid == shared_sid) {
+      outbox.append_reference(shard_.pool(), shared, shared_bytes);
+    } else {
+      append_part(outbox, head, part);
+    }
+    subscription->count_delivered(part.count);
+    receiver.flush_later();
+    receiver.count_out(part.count, part.count * part.size);
+    if (settle(receiver, sole) == Delivery::slow) slowest = Delivery::slow;
+  }
+  return slowest;
+}
+
+void Router::append_part(Outbox& outbox, std::string_view head, const MessageRun& part) {
+  const size_t each_bytes = head.size() + part.content_bytes();
+  for (size_t done = 0; done < part.count;) {
+    char* const out = outbox.reserve(shard_.pool(), each_bytes);
+    const size_t now = std::min(part.count - done, outbox.room() / each_bytes);
+    copy_run(out, head, part.behind(done).front(now));
+    outbox.commit(now * each_bytes);
+    done += now;
+  }
+}
+
+// One that nobody sends from any more; none when all are still being sent. They are made together,
+// so that what follows takes nothing from the allocator; memory that was never written is none.
+core::BlockRef Router::take_part_block() {
+  while (part_blocks_.size() < part_blocks_max) {
+    part_blocks_.push_back(core::make_payload_block(part_bytes_max));
+  }
+  for (const core::BlockRef& block : part_blocks_) {
+    if (block && !block.shared()) return block;
+  }
+  return {};
+}
+
+}  // namespace peal::server
