@@ -56,6 +56,8 @@ class Filters {
     });
   }
 
+  bool has_literals() const { return literals_.size() > 0; }
+
   SubjectTrie& trie() { return trie_; }
 
   size_t entries() const { return entries_; }

@@ -105,13 +105,15 @@ const Plan& Interest::match(AccountId account, std::string_view subject) {
   const bool admitted = cache_.admits(hash);
   builder_.begin();
   chains_.clear();
+  bool last_token_mattered = false;
   if (admitted || !filters_.trie().empty(account)) {
-    if (tokens_.read(subject)) filters_.trie().collect(account, tokens_, chains_);
+    last_token_mattered =
+        !tokens_.read(subject) || filters_.trie().collect(account, tokens_, chains_);
   }
   const uint32_t literal = filters_.literal_chain(account, subject, hash);
   if (literal != Filters::none) builder_.add_chain(literal);
   for (const uint32_t chain : chains_) builder_.add_chain(chain);
-  const Plan& plan = builder_.finish();
+  const Plan& plan = builder_.finish(literal == Filters::none && !last_token_mattered);
   if (!admitted) return plan;
 
   const MatchCache::Scope scope = cache_.scope_of(account, tokens_.size() > 0 ? tokens_.hash(0) : 0,

@@ -80,6 +80,13 @@ class Interest {
   /// empty token matches nothing.
   const Plan& match(AccountId account, std::string_view subject);
 
+  /// Whether the subject is also a literal filter of somebody's.
+  bool is_literal_filter(AccountId account, std::string_view subject) const {
+    return filters_.has_literals() &&
+           filters_.literal_chain(account, subject, filters_.hash_of(account, subject)) !=
+               Filters::none;
+  }
+
   /// Changes whenever any plan might: what a plan said at this epoch still holds, and so do the
   /// pointers in it to subscriptions.
   uint64_t epoch() const { return epoch_; }

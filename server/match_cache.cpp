@@ -132,6 +132,7 @@ static std::span<Element> copied(std::span<Element> from, char*& at) {
 /// In falling order of alignment, so that nothing need be padded but the subject before it.
 static Plan copied(const Plan& from, char* at) {
   Plan plan;
+  plan.for_any_last_token = from.for_any_last_token;
   plan.plain = copied(from.plain, at);
   QueuePlan* const queues = reinterpret_cast<QueuePlan*>(at);
   plan.queues = copied(from.queues, at);

@@ -29,6 +29,9 @@ struct Plan {
   std::span<Subscription* const> plain;
   std::span<const ShardId> shards;    // Shards with a plain subscription, each once, in order.
   std::span<const QueuePlan> queues;  // One per group name, joined over all filters that match.
+  // The subject's last token has made no difference: another one gives the same plan, unless that
+  // subject is a literal filter.
+  bool for_any_last_token = false;
 
   bool empty() const { return plain.empty() && shards.empty() && queues.empty(); }
 };

@@ -55,12 +55,13 @@ void PlanBuilder::add_chain(uint32_t number) {
   }
 }
 
-const Plan& PlanBuilder::finish() {
+const Plan& PlanBuilder::finish(bool for_any_last_token) {
   const size_t plain = members_.size();
   if (any_shard_) list_shards();
   if (!group_entries_.empty()) join_groups();
 
   // Nothing grows any more, so now there is something to point at.
+  plan_.for_any_last_token = for_any_last_token;
   plan_.plain = {members_.data(), plain};
   plan_.shards = shards_;
   for (const Group& group : groups_) {

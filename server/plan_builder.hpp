@@ -24,7 +24,7 @@ class PlanBuilder {
   void add_chain(uint32_t first);
 
   /// Lives until begin(). Costs a few steps for each member, and sorts the group entries.
-  const Plan& finish();
+  const Plan& finish(bool for_any_last_token);
 
   size_t bytes() const;
 

@@ -15,6 +15,7 @@
 
 #include "protocol/writer.hpp"
 #include "server/interest.hpp"
+#include "server/subject_tokens.hpp"
 
 namespace peal::server {
 
@@ -28,6 +29,24 @@ class RouteMemo {
   bool recalls(uint64_t epoch, AccountId account, std::string_view subject) const {
     return epoch == epoch_ && account == account_ && subject.size() == subject_bytes_ &&
            std::memcmp(subject.data(), subject_.data(), subject.size()) == 0;
+  }
+  /// Whether plan() holds for this subject as well, unless that is a literal filter: it differs
+  /// from the remembered one in its last token alone, and that made no difference.
+  bool covers(uint64_t epoch, AccountId account, std::string_view subject) const {
+    const size_t before_last = last_token_at_;
+    return epoch == epoch_ && account == account_ && plan_.for_any_last_token &&
+           subject.size() > before_last && subject.size() <= subject_.size() &&
+           std::memcmp(subject.data(), subject_.data(), before_last) == 0 &&
+           !has_dot(subject.substr(before_last));
+  }
+  /// From now on it is remembered for that subject. REQUIRES covers().
+  void move_to(uint64_t version, std::string_view subject) {
+    forget_line();
+    head_message_bytes_ = no_size;
+    version_ = version;
+    subject_bytes_ = subject.size();
+    std::memcpy(subject_.data() + last_token_at_, subject.data() + last_token_at_,
+                subject.size() - last_token_at_);
   }
   /// The same for a subject that is known to be the remembered one.
   bool holds(uint64_t epoch) const { return epoch == epoch_; }
@@ -99,11 +118,13 @@ class RouteMemo {
     }
     epoch_ = epoch;
     subject_bytes_ = subject.size();
+    last_token_at_ = subject.rfind('.') + 1;                        // 0 without a dot.
     std::memmove(subject_.data(), subject.data(), subject.size());  // It may be our own.
     here_.assign(plan.plain.begin(), plan.plain.end());
     std::copy(plan.shards.begin(), plan.shards.end(), elsewhere_.begin());
     plan_.plain = {here_.data(), plan.plain.size()};
     plan_.shards = {elsewhere_.data(), plan.shards.size()};
+    plan_.for_any_last_token = plan.for_any_last_token;
   }
 
  private:
@@ -154,6 +175,7 @@ class RouteMemo {
   uint64_t version_ = 0;
   AccountId account_ = global_account;
   size_t subject_bytes_ = 0;
+  size_t last_token_at_ = 0;
   Plan plan_;  // Of the arrays below.
   std::vector<Subscription*> here_;
   std::array<ShardId, 8> elsewhere_;

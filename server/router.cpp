@@ -83,6 +83,11 @@ const Plan& Router::plan_for(RouteMemo& memo, AccountId account, std::string_vie
   Interest& interest = shard_.interest();
   if (memo.recalls(interest.epoch(), account, subject)) [[likely]]
     return memo.plan();
+  if (memo.covers(interest.epoch(), account, subject) &&
+      !interest.is_literal_filter(account, subject)) {
+    memo.move_to(++routes_remembered_, subject);
+    return memo.plan();
+  }
   const Plan& plan = interest.match(account, subject);
   memo.remember(interest.epoch(), ++routes_remembered_, account, subject, plan);
   return plan;

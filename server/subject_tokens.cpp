@@ -1,21 +1,8 @@
 #include "server/subject_tokens.hpp"
 
 #include <bit>
-#include <cstring>
 
 namespace peal::server {
-
-static_assert(std::endian::native == std::endian::little, "the lowest bit is the first byte");
-
-/// The dots among eight bytes, as the highest bit of each byte that is one.
-static uint64_t dots(const char* bytes) {
-  constexpr uint64_t low_bits = 0x7f7f7f7f7f7f7f7f;
-  constexpr uint64_t eight_dots = 0x2e2e2e2e2e2e2e2e;
-  uint64_t word;
-  std::memcpy(&word, bytes, sizeof word);
-  word ^= eight_dots;
-  return ~(((word & low_bits) + low_bits) | word | low_bits);
-}
 
 bool SubjectTokens::read(std::string_view subject) {
   subject_ = subject;

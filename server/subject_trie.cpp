@@ -47,27 +47,31 @@ void SubjectTrie::prune(AccountId account, uint32_t number) {
   }
 }
 
-void SubjectTrie::collect(AccountId account, SubjectTokens& subject,
+bool SubjectTrie::collect(AccountId account, SubjectTokens& subject,
                           std::vector<uint32_t>& chains) {
-  if (empty(account) || subject.size() == 0) return;
+  if (empty(account) || subject.size() == 0) return false;
+  bool last_mattered = false;
   branches_.push_back({roots_[account], 0});
   while (!branches_.empty()) {
     const Step step = branches_.back();
     branches_.pop_back();
-    walk(step, subject, chains);
+    last_mattered |= walk(step, subject, chains);
   }
+  return last_mattered;
 }
 
 /// Goes down from one node, level by level and a few nodes abreast. A walk waits for memory and
 /// little else (perf/interest_bench.cpp), and this makes it wait once where it would twice or
-/// thrice. Nodes for which there is no room on the front are left to another walk.
-void SubjectTrie::walk(Step from, SubjectTokens& subject, std::vector<uint32_t>& chains) {
+/// thrice. Nodes for which there is no room on the front are left to another walk. Returns whether
+/// the last token was looked up.
+bool SubjectTrie::walk(Step from, SubjectTokens& subject, std::vector<uint32_t>& chains) {
   struct Lookup {
     uint32_t parent, edge, candidate;
   };
   uint32_t front[front_nodes_max] = {from.node};
   uint32_t nodes = 1;
   Lookup lookups[front_nodes_max];
+  bool last_mattered = false;
   for (uint32_t depth = from.depth; nodes > 0 && depth < subject.size(); depth++) {
     const bool last = depth + 1 == subject.size();
     uint32_t searches = 0, reached = 0;
@@ -88,6 +92,7 @@ void SubjectTrie::walk(Step from, SubjectTokens& subject, std::vector<uint32_t>&
       }
       if (here.star != none) reach(here.star);
     }
+    last_mattered |= last && searches > 0;
     for (uint32_t i = 0; i < searches; i++) {
       lookups[i].candidate = edges_.find(lookups[i].edge, [](uint32_t) { return true; });
       if (lookups[i].candidate != none) __builtin_prefetch(&node(lookups[i].candidate));
@@ -108,6 +113,7 @@ void SubjectTrie::walk(Step from, SubjectTokens& subject, std::vector<uint32_t>&
       if (node(front[i]).here != none) found(node(front[i]).here, chains);
     }
   }
+  return last_mattered;
 }
 
 void SubjectTrie::found(uint32_t chain, std::vector<uint32_t>& chains) const {

@@ -39,8 +39,8 @@ class SubjectTrie {
   void prune(AccountId account, uint32_t node);
 
   /// Appends the chains of all filters that match. Visits the nodes that some beginning of the
-  /// subject reaches, each once.
-  void collect(AccountId account, SubjectTokens& subject, std::vector<uint32_t>& chains);
+  /// subject reaches, each once. Returns whether the text of its last token mattered.
+  bool collect(AccountId account, SubjectTokens& subject, std::vector<uint32_t>& chains);
 
   /// Lets go of what a walk needed beyond this.
   void release_scratch(size_t bytes_max) {
@@ -82,7 +82,7 @@ class SubjectTrie {
   uint32_t edge_hash(uint32_t parent, uint32_t token_hash) const {
     return static_cast<uint32_t>(hasher_.pair(parent, token_hash));
   }
-  void walk(Step from, SubjectTokens& subject, std::vector<uint32_t>& chains);
+  bool walk(Step from, SubjectTokens& subject, std::vector<uint32_t>& chains);
   void found(uint32_t chain, std::vector<uint32_t>& chains) const;
   bool is_child(uint32_t number, uint32_t parent, std::string_view token) const {
     const Node& candidate = node(number);

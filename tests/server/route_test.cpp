@@ -106,6 +106,41 @@ TEST_CASE(
   CHECK(!none.count_repeats(line_of(20) + "\r\n"));
 }
 
+TEST_CASE(
+    "route memo: a plan for any last token covers the siblings of its subject, and no others") {
+  const auto remembered = [](RouteMemo& memo, std::string_view subject, bool any) {
+    Plan plan;
+    plan.for_any_last_token = any;
+    memo.remember(1, 1, global_account, subject, plan);
+  };
+  RouteMemo memo;
+  CHECK(!memo.covers(1, global_account, "a.b.d"));
+  remembered(memo, "a.b.c", false);
+  CHECK(!memo.covers(1, global_account, "a.b.d"));
+  remembered(memo, "a.b.c", true);
+  CHECK(memo.covers(1, global_account, "a.b.d"));
+  CHECK(memo.covers(1, global_account, "a.b.a_longer_token_than_before"));
+  CHECK(!memo.covers(2, global_account, "a.b.d"));
+  CHECK(!memo.covers(1, global_account + 1, "a.b.d"));
+  for (const char* const other :
+       {"a.b", "a.b.", "a.c.c", "a.b.c.d", "a.b.long_token.d", "b", "a.b.."}) {
+    CAPTURE(other);
+    CHECK(!memo.covers(1, global_account, other));
+  }
+  CHECK(!memo.covers(1, global_account, "a.b." + std::string(100, 'x')));
+
+  memo.move_to(7, "a.b.next");
+  CHECK(memo.subject() == "a.b.next");
+  CHECK(memo.version() == 7);
+  CHECK(memo.recalls(1, global_account, "a.b.next"));
+  CHECK(!memo.recalls(1, global_account, "a.b.c"));
+
+  remembered(memo, "single", true);
+  CHECK(memo.covers(1, global_account, "other"));
+  CHECK(!memo.covers(1, global_account, "other.one"));
+  CHECK(!memo.covers(1, global_account, ""));
+}
+
 TEST_CASE("route memo: forgets the line when told, and when it remembers another route") {
   const std::string line = "PUB orders.new 0\r\n";
   RouteMemo memo;

@@ -360,7 +360,18 @@ class InterestWorld {
     }
     const server::Plan& plan = shards_[here]->match(account, subject);
     expect(value_of(plan) == wanted, "the plan is right, from the cache or not");
+    if (plan.for_any_last_token) check_siblings(here, account, subject, wanted);
     return plan;
+  }
+
+  void check_siblings(server::ShardId here, server::AccountId account, const std::string& subject,
+                      const PlanValue& wanted) {
+    const std::string stem = subject.substr(0, subject.rfind('.') + 1);
+    for (const char* const last : {"a", "b", "c", "longer_than_a_word_is", "*", "x*", ">", "new"}) {
+      const std::string sibling = stem + last;
+      if (shards_[here]->is_literal_filter(account, sibling)) continue;
+      expect(expected(here, account, sibling) == wanted, "a plan for any last token is one");
+    }
   }
 
   void check_match_during_unsubscribe(server::ShardId here) {
