@@ -124,7 +124,7 @@ void Connection::on_sub(const protocol::Command& command) {
   if (interest.subscribe(account(), slot_, owned_, command.sid, command.subject, command.queue)) {
     subscriptions_++;
   }
-  interest_epoch_ = interest.change_epoch();
+  on_interest_changed();
   acknowledge();
 }
 
@@ -137,8 +137,17 @@ void Connection::on_unsub(const protocol::Command& command) {
       end_subscription(*subscription);
     }
   }
-  interest_epoch_ = interest.change_epoch();
+  on_interest_changed();
   acknowledge();
+}
+
+// What other shards have not been told stands before every message to them, whoever's it is: so
+// there is a bound to that, and who goes beyond it waits until they have heard.
+void Connection::on_interest_changed() {
+  interest_epoch_ = shard_.interest().change_epoch();
+  if (!shard_.link().interest_lags() || (pauses_ & pause_interest) != 0) return;
+  pauses_ |= pause_interest;
+  shard_.fences().add(slot_, generation_, interest_epoch_);
 }
 
 void Connection::end_subscription(Subscription& subscription) {
@@ -157,8 +166,9 @@ void Connection::on_ping() {
 }
 
 void Connection::on_fence_reached() {
-  if (open()) send_pong();
+  if (open() && (pauses_ & pause_fence) != 0) send_pong();
   resume(pause_fence);
+  resume(pause_interest);
 }
 
 void Connection::send_pong() {

@@ -28,9 +28,10 @@ class Shard;
 
 /// Why a connection is not read from for now. It may be for several at once.
 enum Pause : uint8_t {
-  pause_fence = 1,  // Its PONG waits for other shards.
-  pause_room = 2,   // Its next command waits for room in a mailbox.
-  pause_stall = 4,  // It publishes faster than a slow subscriber reads.
+  pause_fence = 1,     // Its PONG waits for other shards.
+  pause_room = 2,      // Its next command waits for room in a mailbox.
+  pause_stall = 4,     // It publishes faster than a slow subscriber reads.
+  pause_interest = 8,  // It subscribes faster than other shards are told.
 };
 
 class Connection {
@@ -170,6 +171,7 @@ class Connection {
   void on_ping();
   void on_pong();
   void send_pong();
+  void on_interest_changed();
   void acknowledge();
 
   // Bytes out, and the end.

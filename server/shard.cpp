@@ -173,7 +173,7 @@ void Shard::flush_dirty() {
 // Takes the subscriptions of the closed out of the trie, a slice a turn, and frees those that the
 // kernel has let go of. A connection comes here when it begins to close and when it has.
 void Shard::forget_closed() {
-  unsigned budget = unsubscribes_per_turn;
+  unsigned budget = link_.interest_lags() ? 0 : unsubscribes_per_turn;
   while (!closing_.empty() && budget > 0) {
     const Handle each = closing_.front();
     Connection* connection = find(each.slot, each.generation);
@@ -358,7 +358,7 @@ void Shard::watch_memory() {
 // ---- Sleep.
 
 bool Shard::has_work() const {
-  return !dirty_.empty() || !closing_.empty() ||
+  return !dirty_.empty() || (!closing_.empty() && !link_.interest_lags()) ||
          (!starved_.empty() && reactor_.receive_buffers() > 0);
 }
 

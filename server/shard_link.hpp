@@ -36,6 +36,9 @@ class ShardLink {
  public:
   /// What may wait in all side lists of a shard together.
   static constexpr size_t side_list_bytes_max = 16 * 1024 * 1024;
+  /// Changes of interest that may wait to be told, before who makes them has to wait: a
+  /// millisecond's worth or two.
+  static constexpr uint64_t interest_lag_max = 4096;
 
   ShardLink(ShardId here, core::Mesh& mesh, core::Reactor& reactor, Interest& interest,
             ShardStats& stats);
@@ -129,6 +132,11 @@ class ShardLink {
   bool room_came(ShardId to, size_t record_bytes);
   /// Asks the same for everything that waits without a connection: changes of interest, side lists.
   void want_room_for_backlog();
+
+  /// More changes of interest than interest_lag_max have not been put into every control lane.
+  bool interest_lags() const {
+    return shards_ > 1 && interest_.change_epoch() - flushed_epoch_ > interest_lag_max;
+  }
 
   /// Shows the other shards what this turn has written and wakes those who sleep.
   void end_turn();
