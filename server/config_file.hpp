@@ -1,6 +1,6 @@
 #pragma once
-// The configuration file: nats-server's grammar and names, applied to Options by one table of keys.
-// It knows what a key means and in which unit; the grammar itself lives in config_parser.
+// The configuration file applied to Options, by the keys that config_keys declares.
+// It knows which keys are refused and what is said of them; the grammar lives in config_parser.
 
 #include <optional>
 #include <string>

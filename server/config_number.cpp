@@ -84,4 +84,23 @@ std::optional<std::chrono::nanoseconds> config_duration(std::string_view text) {
   return std::chrono::nanoseconds(std::llround(sum));
 }
 
+std::string config_duration_text(std::chrono::nanoseconds duration) {
+  struct Step {
+    const char* name;
+    int64_t nanoseconds;
+  };
+  constexpr Step steps[] = {
+      {"h", 3'600'000'000'000}, {"m", 60'000'000'000}, {"s", 1'000'000'000},
+      {"ms", 1'000'000},        {"us", 1'000},
+  };
+  const int64_t nanoseconds = duration.count();
+  if (nanoseconds == 0) return "0s";
+  for (const Step& step : steps) {
+    if (nanoseconds % step.nanoseconds == 0) {
+      return std::to_string(nanoseconds / step.nanoseconds) + step.name;
+    }
+  }
+  return std::to_string(nanoseconds) + "ns";
+}
+
 }  // namespace peal::server

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace peal::server {
@@ -17,5 +18,8 @@ std::optional<double> config_fraction(std::string_view word);
 
 /// As Go spells it: 2m, 1h30m, 1.5s, 500ms; h, m, s, ms, us, ns. Nothing if it exceeds 292 years.
 std::optional<std::chrono::nanoseconds> config_duration(std::string_view text);
+
+/// The same the other way round, in the shortest of whole units: 2m, 90s, 1500ms.
+std::string config_duration_text(std::chrono::nanoseconds duration);
 
 }  // namespace peal::server

@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
       return error ? fail(*error) : 0;
     }
     case Action::show_help:
+    case Action::show_config_keys:
     case Action::show_version:
     case Action::test_config:
       fmt::print("{}\n", command.message);

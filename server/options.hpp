@@ -2,12 +2,13 @@
 // What the operator asked for: the command line and the configuration file, checked, as one value.
 // It knows names, numbers and units; it must never know a descriptor, a thread or a connection.
 //
-// Options are made once, before the first thread starts, and are not changed after.
+// Options are a value, and never change: a reload makes others, which take their place.
 
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -27,20 +28,38 @@ struct Limits {
   uint32_t subscription_tokens_max = 0;  // 0: unlimited.
 };
 
+/// Where a listener listens besides the first: "host:port", resolved when the server starts.
+struct ListenAddress {
+  std::string host;
+  int port = 4222;  // -1: any free port.
+  bool operator==(const ListenAddress&) const = default;
+};
+
 struct Options {
   using Duration = std::chrono::nanoseconds;
 
   std::string host = "0.0.0.0";
-  int port = 4222;               // -1: any free port.
-  std::string server_name;       // Empty: the server's id.
-  std::string client_advertise;  // Empty: nothing but the address that clients came by.
-  unsigned threads = 0;          // 0: one per core of the CPU allowance.
+  int port = 4222;                         // -1: any free port.
+  std::string server_name;                 // Empty: the server's id.
+  std::vector<ListenAddress> listen_also;  // The rest of a list of addresses.
+  std::string listen_unix;                 // The path of a Unix domain socket; empty: none.
+  uint32_t listen_unix_mode = 0660;
+  std::string listen_unix_owner;  // "user", "user:group" or ":group"; empty: whoever we run as.
+  bool proxy_protocol = false;    // Every TCP connection begins with a PROXY header.
+  std::string client_advertise;   // Empty: nothing but the address that clients came by.
+  unsigned threads = 0;           // 0: one per core of the CPU allowance.
 
   bool debug = false;
   bool trace = false;
   bool logtime = true;
   bool logtime_utc = false;
-  std::string log_file;  // Empty: standard error.
+  bool log_json = false;
+  std::string log_file;                   // Empty: standard error.
+  uint64_t logfile_bytes_max = 0;         // Then a new one is begun. 0: no limit.
+  uint32_t logfiles_max = 0;              // The one in use among them. 0: no limit.
+  bool syslog = false;                    // The system's log instead of a file.
+  std::string remote_syslog;              // "udp://host:514" or "tcp://host:601"; empty: none.
+  uint32_t traced_message_bytes_max = 0;  // 0: as much as fits into a line.
   std::string pid_file;
   std::string ports_file_dir;
   std::string config_file;  // Where these options came from, for the log.
@@ -62,7 +81,7 @@ struct Options {
       ~0u;  // core::Feature bits that may be used when the kernel has them.
 };
 
-enum class Action { run, show_help, show_version, test_config, send_signal };
+enum class Action { run, show_help, show_config_keys, show_version, test_config, send_signal };
 
 struct ParsedCommand {
   Action action = Action::run;
@@ -70,6 +89,7 @@ struct ParsedCommand {
   std::string message;                // What to print: help, version, the verdict on the file.
   std::string signal_name;            // For send_signal: stop, quit, term, ldm, reopen or reload.
   std::string signal_target;          // A process id or a pid file; empty: the only peal-server.
+  bool dry_run = false;               // For a reload: only say what would change.
   std::vector<std::string> warnings;  // To be logged once there is a log.
 };
 
@@ -80,5 +100,8 @@ std::variant<ParsedCommand, std::string> parse_command_line(int argc, const char
 /// What no single option can know of itself, such as that a message must fit into what may wait.
 /// Nothing if the options agree with each other.
 std::optional<std::string> contradiction_in(const Options& options);
+
+/// Whether `text` is udp://HOST:PORT or tcp://HOST:PORT.
+bool is_syslog_url(std::string_view text);
 
 }  // namespace peal::server

@@ -85,6 +85,13 @@ std::optional<std::string> serve(const Options& options, core::Log& log) {
 
 std::optional<std::string> run(const ParsedCommand& command) {
   const Options& options = command.options;
+  const bool unserved = !options.listen_also.empty() || !options.listen_unix.empty() ||
+                        options.proxy_protocol || options.log_json || options.syslog ||
+                        !options.remote_syslog.empty() || options.logfile_bytes_max != 0;
+  if (unserved) {
+    return "several addresses, listen_unix, proxy_protocol, log_format, logfile_size_limit and "
+           "syslog: not supported yet";
+  }
   block_signals();  // Before the log's thread, which is the first.
   auto opened = core::Log::open({.file = options.log_file,
                                  .debug = options.debug,

@@ -277,6 +277,10 @@ TEST_CASE("config: every key reaches its option") {
     ping_interval: "1m", ping_max: 3, write_deadline: "5s"
     lame_duck_duration: "60s", lame_duck_grace_period: "1s"
     no_header_support: true
+    log_format: json, logfile_size_limit: 10MB, logfile_max_num: 3
+    syslog: true, remote_syslog: "udp://localhost:514", max_traced_msg_len: 64
+    listen_unix: /run/peal.sock, listen_unix_mode: 600, listen_unix_owner: "peal:peal"
+    proxy_protocol: true
     threads: 3, memory_budget: 1GB
   )");
   CHECK(all.error == "");
@@ -305,6 +309,16 @@ TEST_CASE("config: every key reaches its option") {
   CHECK(options.lame_duck_duration == 60s);
   CHECK(options.lame_duck_grace_period == 1s);
   CHECK(options.no_header_support);
+  CHECK(options.log_json);
+  CHECK(options.logfile_bytes_max == 10 << 20);
+  CHECK(options.logfiles_max == 3);
+  CHECK(options.syslog);
+  CHECK(options.remote_syslog == "udp://localhost:514");
+  CHECK(options.traced_message_bytes_max == 64);
+  CHECK(options.listen_unix == "/run/peal.sock");
+  CHECK(options.listen_unix_mode == 0600);
+  CHECK(options.listen_unix_owner == "peal:peal");
+  CHECK(options.proxy_protocol);
   CHECK(options.threads == 3);
   CHECK(options.memory_budget_bytes == 1 << 30);
 }
@@ -331,9 +345,24 @@ TEST_CASE("config: where to listen, in each form") {
   CHECK(applied("listen: '[::1]:4333'").options.host == "::1");
   CHECK(applied("listen: 'bell:-1'").options.port == -1);
   CHECK(applied("port: 0").options.port == 4222);
-  CHECK(applied("listen: bell").error == "1:9: listen: 'bell' is not HOST:PORT");
-  CHECK(applied("listen: 'bell:'").error == "1:9: listen: 'bell:' is not HOST:PORT");
+  CHECK(applied("listen: bell").error ==
+        "1:9: listen: 'bell' is not HOST:PORT; an IPv6 address goes in brackets");
+  CHECK(applied("listen: 'bell:'").error ==
+        "1:9: listen: 'bell:' is not HOST:PORT; an IPv6 address goes in brackets");
   CHECK(applied("listen: 'bell:x'").error == "1:9: listen: x is not between -1 and 65535");
+}
+
+TEST_CASE("config: several addresses to listen on") {
+  const Applied several = applied("listen: ['127.0.0.1:4333', '[::1]:4334', 4335]");
+  CHECK(several.error == "");
+  CHECK(several.options.host == "127.0.0.1");
+  CHECK(several.options.port == 4333);
+  REQUIRE(several.options.listen_also.size() == 2);
+  CHECK(several.options.listen_also[0] == ListenAddress{"::1", 4334});
+  CHECK(several.options.listen_also[1] == ListenAddress{"127.0.0.1", 4335});
+  CHECK(applied("listen: []").error == "1:9: listen: a list of addresses has 1 to 16");
+  CHECK(applied("listen: '::1:4333'").error ==
+        "1:9: listen: '::1:4333' is not HOST:PORT; an IPv6 address goes in brackets");
 }
 
 TEST_CASE("config: 0 asks for the default") {
@@ -367,6 +396,15 @@ TEST_CASE("config: a value of the wrong kind or size is refused") {
         "1:18: max_connections: -1 is not between 0 and 2147483647");
 }
 
+TEST_CASE("config: what is said of a value that cannot be is what could") {
+  CHECK(applied("server_name: 'a b'").error == "1:14: server_name: a server's name has no blanks");
+  CHECK(applied("log_format: xml").error == "1:13: log_format: 'xml' is neither text nor json");
+  CHECK(applied("remote_syslog: localhost").error ==
+        "1:16: remote_syslog: 'localhost' is not udp://HOST:PORT or tcp://HOST:PORT");
+  CHECK(applied("listen_unix_mode: 999").error ==
+        "1:19: listen_unix_mode: '999' is no mode; write three octal digits such as 660");
+}
+
 TEST_CASE("config: a key that nobody knows is refused with the likely one") {
   CHECK(applied("max_payloda: 1").error ==
         "1:1: unknown field \"max_payloda\"; did you mean max_payload?");
@@ -383,6 +421,15 @@ TEST_CASE("config: what nats-server has and Peal has not is refused, unless it a
   CHECK(nothing.error == "");
   REQUIRE(nothing.warnings.size() == 2);
   CHECK(nothing.warnings[0] == "1:1: cluster: not supported yet");
+  CHECK(applied("jetstream {}").error == "1:1: jetstream: not supported yet");
+}
+
+TEST_CASE("config: what nobody misses is taken with a warning") {
+  const Applied tags = applied("server_tags: [a, b]");
+  CHECK(tags.error == "");
+  REQUIRE(tags.warnings.size() == 1);
+  CHECK(tags.warnings[0] ==
+        "1:1: server_tags: has no effect: nobody asks for tags without a cluster");
 }
 
 TEST_CASE("config: flags win over the file, and the whole must agree") {

@@ -90,7 +90,7 @@ TEST_CASE("options: switches") {
 TEST_CASE("options: values are taken as they are") {
   CHECK(accepted({"--name="}).options.server_name.empty());
   CHECK(accepted({"--name", ""}).options.server_name.empty());
-  CHECK(accepted({"--name", "a=b c\nd"}).options.server_name == "a=b c\nd");
+  CHECK(accepted({"--name", "a=b,c"}).options.server_name == "a=b,c");
   CHECK(accepted({"--name=a=b"}).options.server_name == "a=b");
   CHECK(accepted({"-l", "-odd-name"}).options.log_file == "-odd-name");
   CHECK(accepted({"-P", "/run/peal.pid"}).options.pid_file == "/run/peal.pid");
@@ -129,6 +129,23 @@ TEST_CASE("options: signals") {
   CHECK(accepted({"-sl=reopen=/run/peal.pid"}).signal_target == "/run/peal.pid");
   CHECK(refused({"-sl", "dance"}) ==
         "--signal: 'dance' is none of stop, quit, term, ldm, reopen, reload");
+}
+
+TEST_CASE("options: where to log") {
+  CHECK(accepted({"-s"}).options.syslog);
+  CHECK(accepted({"-r", "udp://log:514"}).options.remote_syslog == "udp://log:514");
+  CHECK(refused({"-r", "log:514"}) ==
+        "--remote_syslog: 'log:514' is not udp://HOST:PORT or tcp://HOST:PORT");
+  CHECK(accepted({"--log_size_limit", "1000"}).options.logfile_bytes_max == 1000);
+  CHECK(accepted({"-max_traced_msg_len=9"}).options.traced_message_bytes_max == 9);
+}
+
+TEST_CASE("options: what only a cluster or a store could use is taken with a warning") {
+  for (const char* flag :
+       {"--no_advertise=true", "--cluster_name=c", "-sd=/tmp/x", "--profile=9"}) {
+    CAPTURE(flag);
+    CHECK(accepted({flag}).warnings.size() == 1);
+  }
 }
 
 TEST_CASE("options: what nats-server has and Peal has not is refused by its name") {

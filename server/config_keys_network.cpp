@@ -1,0 +1,154 @@
+// Where the server is found, and what it calls itself.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "server/config_fields.hpp"
+#include "server/config_groups.hpp"
+
+namespace peal::server {
+
+namespace {
+
+using namespace fields;
+
+Refusal read_port(const ConfigValue& value, int& out) {
+  int64_t port = 0;
+  if (auto refusal = read_integer(value, -1, 65535, port)) return refusal;
+  out = port == 0 ? Options{}.port : static_cast<int>(port);
+  return {};
+}
+
+Refusal set_port(ConfigTarget& target, const ConfigValue& value) {
+  return read_port(value, target.options.port);
+}
+
+// 4222, ":4222", "host:4222" or "[::1]:4222". What is not named stays as it is.
+Refusal read_address(const ConfigValue& value, ListenAddress& out) {
+  const auto* const text = std::get_if<std::string>(&value.content);
+  if (text == nullptr) return read_port(value, out.port);
+  const size_t colon = text->rfind(':');
+  std::string_view host = std::string_view(*text).substr(0, colon == text->npos ? 0 : colon);
+  const std::string_view digits = std::string_view(*text).substr(colon + 1);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  const bool bare_ipv6 = !bracketed && host.find(':') != host.npos;
+  if (colon == text->npos || digits.empty() || bare_ipv6) {
+    return fmt::format("'{}' is not HOST:PORT; an IPv6 address goes in brackets", *text);
+  }
+  const ConfigValue port{ConfigInteger{config_integer(digits).value_or(-2), std::string(digits)},
+                         {}};
+  if (auto refusal = read_port(port, out.port)) return refusal;
+  if (!host.empty()) out.host = host;
+  return {};
+}
+
+// One address, or a list of them. The first is the one that INFO and the log name.
+Refusal set_listen(ConfigTarget& target, const ConfigValue& value) {
+  constexpr size_t addresses_max = 16;
+  Options& options = target.options;
+  const auto* const array = std::get_if<ConfigArray>(&value.content);
+  if (array != nullptr && (array->empty() || array->size() > addresses_max)) {
+    return fmt::format("a list of addresses has 1 to {}", addresses_max);
+  }
+  options.listen_also.clear();
+  bool first = true;
+  for (const ConfigValue& item : array != nullptr ? *array : ConfigArray{value}) {
+    ListenAddress address{options.host, first ? options.port : Options{}.port};
+    if (auto refusal = read_address(item, address)) return refusal;
+    if (first) {
+      options.host = address.host;
+      options.port = address.port;
+    } else {
+      options.listen_also.push_back(address);
+    }
+    first = false;
+  }
+  return {};
+}
+
+std::string show_listen(const Options& options) {
+  std::string text = fmt::format("{}:{}", options.host, options.port);
+  for (const ListenAddress& each : options.listen_also) {
+    text += fmt::format(", {}:{}", each.host, each.port);
+  }
+  return text;
+}
+
+Refusal set_server_name(ConfigTarget& target, const ConfigValue& value) {
+  if (auto refusal = read_text(value, target.options.server_name)) return refusal;
+  if (target.options.server_name.find(' ') == std::string::npos) return {};
+  return "a server's name has no blanks";
+}
+
+// Octal, as with chmod: 660 or "0660".
+Refusal set_unix_mode(ConfigTarget& target, const ConfigValue& value) {
+  std::string digits;
+  if (auto refusal = read_text(value, digits)) return refusal;
+  uint32_t mode = 0;
+  const char* const end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, mode, 8);
+  if (error != std::errc{} || stop != end || mode > 0777) {
+    return fmt::format("'{}' is no mode; write three octal digits such as 660", digits);
+  }
+  target.options.listen_unix_mode = mode;
+  return {};
+}
+
+std::string show_unix_mode(const Options& options) {
+  return fmt::format("{:03o}", options.listen_unix_mode);
+}
+
+constexpr ConfigKey keys[] = {
+    {.names = "listen",
+     .type = KeyType::text,
+     .note = "`host:port`, `:port` or `port`; Peal takes a list of them too",
+     .apply = set_listen,
+     .shown = show_listen},
+    {.names = "host,net",
+     .type = KeyType::text,
+     .note = "address to listen on",
+     .apply = fields::set_text<&Options::host>},
+    {.names = "port", .type = KeyType::number, .note = "-1: any free one", .apply = set_port},
+    text<&Options::listen_unix>("listen_unix", Reload::restart,
+                                "Peal only: path of a Unix domain socket to listen on as well"),
+    {.names = "listen_unix_mode",
+     .type = KeyType::number,
+     .note = "Peal only: octal permissions of that socket",
+     .apply = set_unix_mode,
+     .shown = show_unix_mode},
+    text<&Options::listen_unix_owner>("listen_unix_owner", Reload::restart,
+                                      "Peal only: `user`, `user:group` or `:group`"),
+    boolean<&Options::proxy_protocol>(
+        "proxy_protocol", Reload::restart,
+        "every TCP connection must begin with a PROXY header, version 1 or 2"),
+    text<&Options::client_advertise>("client_advertise", Reload::live,
+                                     "`host:port` that clients are told instead of ours"),
+    {.names = "server_name",
+     .type = KeyType::text,
+     .note = "empty: the server's id",
+     .apply = set_server_name,
+     .shown = show<&Options::server_name>},
+    ignored("server_tags", KeyType::list, "nobody asks for tags without a cluster"),
+    ignored("server_metadata", KeyType::block, "nobody asks for it without a cluster"),
+    number<0, threads_max, &Options::threads>("threads", Reload::restart,
+                                              "Peal only: 0 is one for each core allowed"),
+    text<&Options::pid_file>("pid_file,pidfile", Reload::restart, "written at start"),
+    text<&Options::ports_file_dir>("ports_file_dir", Reload::restart,
+                                   "folder for `<program>_<pid>.ports`"),
+    boolean<&Options::no_header_support>("no_header_support", Reload::restart,
+                                         "refuse message headers"),
+    duration<&Options::lame_duck_duration>(
+        "lame_duck_duration", Reload::live,
+        "over which clients are let go; nats-server wants 30 s at least, Peal any time"),
+    duration<&Options::lame_duck_grace_period>("lame_duck_grace_period", Reload::live,
+                                               "before the first is let go"),
+};
+
+}  // namespace
+
+std::span<const ConfigKey> network_keys() { return keys; }
+
+}  // namespace peal::server
