@@ -1,17 +1,15 @@
 #include "core/log.hpp"
 
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
-#include <unistd.h>
 
-#include <cassert>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <ctime>
-#include <system_error>
+#include <mutex>
 #include <thread>
+
+#include "core/log_sink.hpp"
 
 namespace peal::core {
 
@@ -26,29 +24,26 @@ struct Line {
   char text[Log::text_bytes_max];
 };
 
-std::string_view tag(Level level) {
-  switch (level) {
-    case Level::info:
-      return "[INF] ";
-    case Level::warning:
-      return "[WRN] ";
-    case Level::error:
-      return "[ERR] ";
-    case Level::fatal:
-      return "[FTL] ";
-    case Level::debug:
-      return "[DBG] ";
-    case Level::trace:
-      return "[TRC] ";
+OpenedSink open_sink(const LogConfig& config) {
+  if (!config.file.empty()) {
+    return open_file_sink(config.file, config.file_bytes_max, config.files_max);
   }
-  __builtin_unreachable();
+  if (config.syslog || !config.remote_syslog.empty()) {
+    return open_syslog_sink(config.remote_syslog);
+  }
+  return open_stderr_sink();
 }
 
-int open_for_append(const std::string& file) {
-  return ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+LogFormat format_for(const LogConfig& config) {
+  LogFrame frame = LogFrame::plain;
+  if (config.file.empty() && config.syslog) frame = LogFrame::syslog_local;
+  if (config.file.empty() && !config.remote_syslog.empty()) frame = LogFrame::syslog_remote;
+  return LogFormat({.frame = frame,
+                    .json = config.json,
+                    .time = config.time,
+                    .utc = config.utc,
+                    .program = program_invocation_short_name});
 }
-
-std::string reason(int error) { return std::generic_category().message(error); }
 
 }  // namespace
 
@@ -61,20 +56,16 @@ std::string reason(int error) { return std::generic_category().message(error); }
 // way round.
 class Log::Writer {
  public:
-  Writer(int descriptor, const LogConfig& config)
-      : config_(config),
-        prefix_(fmt::format("[{}] ", ::getpid())),
-        turns_(std::make_unique<std::atomic<uint64_t>[]>(lines_max)),
+  Writer(std::unique_ptr<LogSink> sink, LogFormat format)
+      : turns_(std::make_unique<std::atomic<uint64_t>[]>(lines_max)),
         lines_(std::make_unique_for_overwrite<Line[]>(lines_max)),
-        descriptor_(descriptor) {
+        sink_(std::move(sink)),
+        format_(std::move(format)) {
     for (uint64_t place = 0; place < lines_max; place++) turns_[place] = free_for(place);
     thread_ = std::thread([this] { run(); });
   }
 
-  ~Writer() {
-    stop();
-    if (!config_.file.empty()) ::close(descriptor_);
-  }
+  ~Writer() { stop(); }
 
   void put(Level level, std::string_view text) {
     const bool chatter = level == Level::debug || level == Level::trace;
@@ -102,8 +93,15 @@ class Log::Writer {
   }
 
   void reopen() {
-    reopen_wanted_.store(true);
-    wake();
+    change_wanted([this] { reopen_wanted_ = true; });
+  }
+
+  void replace(std::unique_ptr<LogSink> sink, LogFormat format) {
+    change_wanted([&] {
+      next_sink_ = std::move(sink);
+      next_format_.emplace(std::move(format));
+      reopen_wanted_ = false;  // It has just been opened.
+    });
   }
 
   void flush() {
@@ -124,6 +122,18 @@ class Log::Writer {
   static uint64_t filled_for(uint64_t number) { return number * 2 + 1; }
   std::atomic<uint64_t>& turn_of(uint64_t number) { return turns_[number % lines_max]; }
 
+  // What is asked for takes effect behind the lines that were logged before.
+  template <typename Ask>
+  void change_wanted(Ask ask) {
+    {
+      const std::lock_guard lock(change_mutex_);
+      ask();
+      change_at_ = taken_.load();
+    }
+    change_waits_.store(true);
+    wake();
+  }
+
   void lose() { lost_.fetch_add(1, std::memory_order_relaxed); }
 
   void wake() {
@@ -137,12 +147,11 @@ class Log::Writer {
     sigset_t all;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
-    // Flags are read before the queue that they came after, and the queue's lines before the flags
-    // that they came after: no line logged before the end is lost, none after reopen() goes astray.
+    // Flags are read before the queue that they came after: no line logged before the end is lost.
     for (;;) {
       const bool stopping = stop_wanted_.load();
       const bool waiting = line_waits();
-      if (reopen_wanted_.exchange(false)) reopen_file();
+      if (change_waits_.load()) follow_change();
       if (waiting) {
         write_batch();
       } else if (stopping) {
@@ -159,7 +168,7 @@ class Log::Writer {
 
   void sleep() {
     asleep_.store(1);
-    if (line_waits() || stop_wanted_.load() || reopen_wanted_.load()) {
+    if (line_waits() || stop_wanted_.load() || change_waits_.load()) {
       asleep_.store(0);
     } else {
       asleep_.wait(1);
@@ -172,13 +181,18 @@ class Log::Writer {
     constexpr size_t batch_bytes = 64 * 1024;  // Enough that one system call serves many lines.
     report_lost();
     const uint64_t lines_before = next_;
-    while (out_.size() < batch_bytes && line_waits() && !reopen_wanted_.load()) {
+    while (out_.size() < batch_bytes && line_waits() && !change_is_due()) {
       const Line& line = lines_[next_ % lines_max];
-      append(line.time, line.level, {line.text, line.text_bytes});
+      format_.append(out_, line.time, line.level, {line.text, line.text_bytes});
       turn_of(next_).store(free_for(next_ + lines_max));
       next_++;
     }
     if (!write_out()) lost_.fetch_add(next_ - lines_before, std::memory_order_relaxed);
+    const std::string rotated = sink_->rotate_if_due();
+    if (!rotated.empty()) {
+      own_line(Level::info, rotated);
+      write_out();
+    }
     written_.store(next_);
     written_.notify_all();
   }
@@ -195,79 +209,35 @@ class Log::Writer {
   void own_line(Level level, std::string_view text) {
     timespec now;
     ::clock_gettime(CLOCK_REALTIME, &now);
-    append(now, level, text);
-  }
-
-  void append(const timespec& time, Level level, std::string_view text) {
-    out_.append(prefix_);
-    if (config_.time) append_time(time);
-    out_.append(tag(level));
-    // Names and subjects come from clients: none may forge a line, or speak to a terminal.
-    for (const char letter : text) {
-      const auto byte = static_cast<unsigned char>(letter);
-      if (byte >= 0x20 && byte != 0x7f) {
-        out_.push_back(letter);
-      } else {
-        fmt::format_to(std::back_inserter(out_), "\\x{:02x}", byte);
-      }
-    }
-    out_.push_back('\n');
-  }
-
-  void append_time(const timespec& time) {
-    if (time.tv_sec != date_second_ || date_.empty()) {
-      date_second_ = time.tv_sec;
-      std::tm parts{};
-      if (config_.utc) {
-        ::gmtime_r(&time.tv_sec, &parts);
-      } else {
-        ::localtime_r(&time.tv_sec, &parts);
-      }
-      date_ =
-          fmt::format("{:04}/{:02}/{:02} {:02}:{:02}:{:02}.", parts.tm_year + 1900,
-                      parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
-    }
-    out_.append(date_);
-    fmt::format_to(std::back_inserter(out_), "{:06} ", time.tv_nsec / 1000);
+    format_.append(out_, now, level, text);
   }
 
   bool write_out() {
-    std::string_view rest = out_;
-    bool writable = true;
-    while (!rest.empty() && writable) {
-      const ssize_t bytes = ::write(descriptor_, rest.data(), rest.size());
-      if (bytes >= 0) {
-        rest.remove_prefix(static_cast<size_t>(bytes));
-      } else if (errno != EINTR) {
-        writable = errno == EAGAIN && wait_for_room();  // Else disk full, pipe closed: lost.
-      }
-    }
+    const bool written = out_.empty() || sink_->write(out_);
     out_.clear();
-    return writable;
+    return written;
   }
 
-  // A terminal or pipe that another process has made non-blocking.
-  bool wait_for_room() const {
-    constexpr int patience_ms = 1000;  // Then the lines are lost: stopping must come to an end.
-    pollfd room{descriptor_, POLLOUT, 0};
-    return ::poll(&room, 1, patience_ms) > 0;
+  bool change_is_due() {
+    if (!change_waits_.load()) return false;
+    const std::lock_guard lock(change_mutex_);
+    return next_ >= change_at_;
   }
 
-  void reopen_file() {
-    if (config_.file.empty()) return;
-    const int fresh = open_for_append(config_.file);
-    if (fresh < 0) {
-      own_line(Level::error, fmt::format("log file stays as it was: {}", reason(errno)));
-    } else {
-      ::close(descriptor_);
-      descriptor_ = fresh;
-      own_line(Level::info, "log file opened anew");
+  void follow_change() {
+    const std::lock_guard lock(change_mutex_);
+    if (next_ < change_at_) return;
+    change_waits_.store(false);
+    if (next_sink_) {
+      sink_ = std::move(next_sink_);
+      format_ = *std::move(next_format_);
+      next_format_.reset();
     }
+    if (!std::exchange(reopen_wanted_, false)) return;
+    const std::string outcome = sink_->reopen();
+    if (!outcome.empty()) own_line(Level::info, outcome);
     write_out();
   }
-
-  const LogConfig config_;
-  const std::string prefix_;
 
   std::unique_ptr<std::atomic<uint64_t>[]> turns_;
   std::unique_ptr<Line[]> lines_;  // Not touched before use, so that a quiet log costs no memory.
@@ -275,41 +245,51 @@ class Log::Writer {
   std::atomic<uint64_t> written_{0};
   std::atomic<uint64_t> lost_{0};
   std::atomic<uint32_t> asleep_{0};
-  std::atomic<bool> reopen_wanted_{false};
+  std::atomic<bool> change_waits_{false};
   std::atomic<bool> stop_wanted_{false};
 
+  std::mutex change_mutex_;  // Of the next four.
+  uint64_t change_at_ = 0;   // Behind the line of this number.
+  bool reopen_wanted_ = false;
+  std::unique_ptr<LogSink> next_sink_;
+  std::optional<LogFormat> next_format_;
+
   // The writer's own.
-  int descriptor_;
+  std::unique_ptr<LogSink> sink_;
+  LogFormat format_;
   uint64_t next_ = 0;
   uint64_t lost_reported_ = 0;
   std::string out_;
-  time_t date_second_ = 0;
-  std::string date_;
 
   std::thread thread_;
 };
 
 std::variant<std::unique_ptr<Log>, std::string> Log::open(const LogConfig& config) {
-  int descriptor = STDERR_FILENO;
-  if (!config.file.empty()) {
-    descriptor = open_for_append(config.file);
-    if (descriptor < 0) return fmt::format("log file {}: {}", config.file, reason(errno));
-  }
-  auto writer = std::make_unique<Writer>(descriptor, config);
+  auto opened = open_sink(config);
+  if (auto* error = std::get_if<std::string>(&opened)) return std::move(*error);
+  auto writer = std::make_unique<Writer>(std::get<0>(std::move(opened)), format_for(config));
   return std::unique_ptr<Log>(new Log(std::move(writer), config));
 }
 
 Log::Log(std::unique_ptr<Writer> writer, const LogConfig& config)
     : enabled_(0), writer_(std::move(writer)) {
-  enable(config.debug, config.trace);
+  enable(config);
 }
 
 Log::~Log() = default;
 
-void Log::enable(bool debug, bool trace) {
+std::optional<std::string> Log::reconfigure(const LogConfig& config) {
+  auto opened = open_sink(config);
+  if (auto* error = std::get_if<std::string>(&opened)) return std::move(*error);
+  writer_->replace(std::get<0>(std::move(opened)), format_for(config));
+  enable(config);
+  return {};
+}
+
+void Log::enable(const LogConfig& config) {
   uint32_t levels = bit(Level::info) | bit(Level::warning) | bit(Level::error) | bit(Level::fatal);
-  if (debug) levels |= bit(Level::debug);
-  if (trace) levels |= bit(Level::trace);
+  if (config.debug) levels |= bit(Level::debug);
+  if (config.trace) levels |= bit(Level::trace);
   enabled_.store(levels, std::memory_order_relaxed);
 }
 

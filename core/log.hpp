@@ -1,6 +1,6 @@
 #pragma once
-// The log: one line a fact, from any thread, to standard error or to a file. It knows lines, levels
-// and the time of day; it must never know what a line means.
+// The log: one line a fact, from any thread, to where log_sink.hpp can write. It knows lines,
+// levels and the time of day; it must never know what a line means.
 //
 // Whoever logs formats his text on his own stack, puts it into a bounded queue and goes on: no
 // lock, no allocation, no system call unless the writer sleeps. One thread of the log's own writes.
@@ -14,21 +14,27 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
 
+#include "core/log_format.hpp"
+
 namespace peal::core {
 
-enum class Level : uint8_t { info, warning, error, fatal, debug, trace };
-
 struct LogConfig {
-  std::string file;  // Empty: standard error.
+  std::string file;           // The first of these that is there; none: standard error.
+  std::string remote_syslog;  // udp://host:port or tcp://host:port
+  bool syslog = false;
+  uint64_t file_bytes_max = 0;  // See open_file_sink(); 0: no limit.
+  uint32_t files_max = 0;
   bool debug = false;
   bool trace = false;
   bool time = true;
   bool utc = false;
+  bool json = false;
 };
 
 class Log {
@@ -79,8 +85,9 @@ class Log {
     if (enabled(level)) write_formatted(level, format, fmt::make_format_args(args...));
   }
 
-  /// Switches the levels that are off by default.
-  void enable(bool debug, bool trace);
+  /// Goes on as `config` says; lines that were logged before this call are still written where and
+  /// how they were meant to be. The error is one sentence, and then nothing has changed.
+  std::optional<std::string> reconfigure(const LogConfig& config);
 
   /// Opens the file anew under its name, so that whoever rotates logs may move the old one away.
   /// Happens before any line that is logged after this call is written.
@@ -99,6 +106,7 @@ class Log {
   class Writer;
 
   explicit Log(std::unique_ptr<Writer> writer, const LogConfig& config);
+  void enable(const LogConfig& config);
 
   static constexpr uint32_t bit(Level level) { return 1u << static_cast<unsigned>(level); }
   void write_formatted(Level level, fmt::string_view format, fmt::format_args args);

@@ -41,10 +41,7 @@ namespace peal::protocol {
 /// One for each connection, and there are many idle ones: it is kept small.
 class Parser {
  public:
-  explicit Parser(const Limits& limits)
-      : control_line_bytes_max_(std::min(limits.control_line_bytes_max, number_max)) {
-    set_payload_bytes_max(limits.payload_bytes_max);
-  }
+  explicit Parser(const Limits& limits) { set_limits(limits); }
 
   Step next(std::string_view input, Command& out);
 
@@ -53,8 +50,12 @@ class Parser {
 
   /// HPUB is refused until headers have been negotiated.
   void allow_headers(bool allowed) { headers_allowed_ = allowed; }
-  /// More than a size can say is no limit, and means none.
-  void set_payload_bytes_max(uint32_t bytes) { payload_bytes_max_ = std::min(bytes, number_max); }
+  /// For what begins after what has been consumed. More than a size can say is no limit, and means
+  /// none.
+  void set_limits(const Limits& limits) {
+    control_line_bytes_max_ = std::min(limits.control_line_bytes_max, number_max);
+    payload_bytes_max_ = std::min(limits.payload_bytes_max, number_max);
+  }
 
  private:
   bool next_plain_pub(std::string_view input, Command& out, size_t& consumed_bytes);

@@ -27,7 +27,9 @@ uint32_t count_tokens(std::string_view filter) {
 
 Connection::Verdict Connection::apply(const protocol::Command& command) {
   using protocol::CommandKind;
-  if (shard_.tracing()) trace_command(shard_.log(), label(), command);
+  if (shard_.tracing()) {
+    trace_command(shard_.log(), label(), command, shard_.options().traced_message_bytes_max);
+  }
   switch (command.kind) {
     case CommandKind::pub:
     case CommandKind::hpub:
@@ -88,7 +90,7 @@ void Connection::on_connect(const protocol::Command& command) {
   verbose_ = options.verbose;
   pedantic_ = options.pedantic;
   echo_ = options.echo;
-  headers_ = options.headers && shard_.state().info.headers;
+  headers_ = options.headers && shard_.settings().info.headers;
   no_responders_ = options.no_responders;
   async_info_ = options.protocol == 1;
   parser_.allow_headers(headers_);

@@ -338,13 +338,24 @@ void Connection::send_line(std::string_view line) {
 }
 
 void Connection::send_info(bool connect_info) {
-  protocol::Info info = shard_.state().info;
+  protocol::Info info = shard_.settings().info;
   info.client_id = cid_;
   info.client_ip = peer_.host;
   info.connect_info = connect_info;
   if (connect_info) info.remote_account = "$G";
   info.ldm = shard_.state().phase.load(std::memory_order_relaxed) == Phase::lame_duck;
   send_line(protocol::info_line(info));
+}
+
+// What is remembered of a line was decided by the old limits. Deadlines that are nearer now count.
+void Connection::on_new_settings(bool info_changed) {
+  const Options& options = shard_.options();
+  parser_.set_limits({options.limits.control_line_bytes_max, options.limits.payload_bytes_max});
+  if (route_memo_) route_memo_->forget_line();
+  if (send_in_flight_) check_later(send_progress_ns_ + options.write_deadline.count());
+  ping_due_ns_ = std::min(ping_due_ns_, shard_.now_ns() + options.ping_interval.count());
+  check_later(ping_due_ns_);
+  if (info_changed && takes_info()) send_info(false);
 }
 
 // ---- Time.

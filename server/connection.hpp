@@ -70,6 +70,8 @@ class Connection {
   void on_timer();
   /// INFO, at first and whenever something in it has changed.
   void send_info(bool connect_info);
+  /// The shard has new options: limits that were taken from the old ones are taken anew.
+  void on_new_settings(bool info_changed);
   /// Whether it takes INFO at any time.
   bool takes_info() const { return async_info_ && ponged_; }
   /// A publish of its was accepted and is about to be delivered.

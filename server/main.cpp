@@ -10,6 +10,7 @@
 #include "core/memory.hpp"
 #include "server/options.hpp"
 #include "server/process.hpp"
+#include "server/reload_preview.hpp"
 #include "server/run.hpp"
 #include "server/version.hpp"
 
@@ -18,6 +19,20 @@ namespace {
 int fail(const std::string& error) {
   fmt::print(stderr, "{}: {}\n", peal::server::program_name, error);
   return 1;
+}
+
+// Prints what each of them would do.
+std::optional<std::string> preview_reload(const std::string& target) {
+  using namespace peal::server;
+  const auto targets = signal_targets(target);
+  if (const auto* error = std::get_if<std::string>(&targets)) return *error;
+  for (const pid_t process : std::get<0>(targets)) {
+    std::string error;
+    const auto answer = ask_preview(process, error);
+    if (!answer) return error;
+    fmt::print("{}", *answer);
+  }
+  return {};
 }
 
 }  // namespace
@@ -34,7 +49,8 @@ int main(int argc, char** argv) {
       return error ? fail(*error) : 0;
     }
     case Action::send_signal: {
-      const auto error = send_signal(command.signal_name, command.signal_target);
+      const auto error = command.dry_run ? preview_reload(command.signal_target)
+                                         : send_signal(command.signal_name, command.signal_target);
       return error ? fail(*error) : 0;
     }
     case Action::show_help:

@@ -100,8 +100,12 @@ std::optional<std::string> apply_config_file(FlagDraft& draft) {
 std::optional<std::string> complete(FlagDraft& draft) {
   ParsedCommand& command = draft.command;
   switch (command.action) {
-    case Action::run:
     case Action::send_signal:
+      if (command.dry_run && command.signal_name != "reload") {
+        return "--dry_run: only with --signal reload";
+      }
+      return {};
+    case Action::run:
       return contradiction_in(command.options);
     case Action::show_help:
       command.message = help_text();
@@ -152,6 +156,7 @@ std::variant<ParsedCommand, std::string> parse_command_line(int argc, const char
   }
   if (const auto error = apply_flags(parsed, draft)) return *error;
   if (const auto error = complete(draft)) return *error;
+  draft.command.arguments.assign(argv, argv + argc);
   return std::move(draft.command);
 }
 

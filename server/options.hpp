@@ -86,11 +86,12 @@ enum class Action { run, show_help, show_config_keys, show_version, test_config,
 struct ParsedCommand {
   Action action = Action::run;
   Options options;
-  std::string message;                // What to print: help, version, the verdict on the file.
-  std::string signal_name;            // For send_signal: stop, quit, term, ldm, reopen or reload.
-  std::string signal_target;          // A process id or a pid file; empty: the only peal-server.
-  bool dry_run = false;               // For a reload: only say what would change.
-  std::vector<std::string> warnings;  // To be logged once there is a log.
+  std::string message;                 // What to print: help, version, the verdict on the file.
+  std::string signal_name;             // For send_signal: stop, quit, term, ldm, reopen or reload.
+  std::string signal_target;           // A process id or a pid file; empty: the only peal-server.
+  bool dry_run = false;                // For a reload: only say what would change.
+  std::vector<std::string> arguments;  // The command line, for a reload.
+  std::vector<std::string> warnings;   // To be logged once there is a log.
 };
 
 /// Reads the command line and the configuration file that it names. Flags win over the file. The

@@ -1,6 +1,7 @@
 #include "server/process.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
@@ -17,6 +18,8 @@
 #include <fstream>
 #include <system_error>
 #include <utility>
+
+#include "server/reload_preview.hpp"
 
 namespace peal::server {
 
@@ -68,7 +71,61 @@ std::vector<pid_t> our_like(std::string_view prefix) {
   return found;
 }
 
-std::variant<std::vector<pid_t>, std::string> targets_of(const std::string& target) {
+int signal_number(std::string_view name) {
+  static constexpr std::pair<std::string_view, int> numbers[] = {
+      {"stop", SIGKILL}, {"quit", SIGINT},    {"term", SIGTERM},
+      {"ldm", SIGUSR2},  {"reopen", SIGUSR1}, {"reload", SIGHUP},
+  };
+  const auto* const entry =
+      std::ranges::find(numbers, name, [](const auto& pair) { return pair.first; });
+  assert(entry != std::end(numbers));  // The command line has refused other names.
+  return entry->second;
+}
+
+std::string url(std::string_view host, uint16_t port) {
+  const bool bracketed = host.find(':') != host.npos;
+  return bracketed ? fmt::format("nats://[{}]:{}", host, port)
+                   : fmt::format("nats://{}:{}", host, port);
+}
+
+Wish wish_of(int signal, bool preview) {
+  switch (signal) {
+    case SIGHUP:
+      return preview ? Wish::preview_reload : Wish::reload;
+    case SIGUSR1:
+      return Wish::reopen_log;
+    case SIGUSR2:
+      return Wish::lame_duck;
+    case SIGINT:
+      return Wish::stop;
+    case SIGTERM:
+      return Wish::terminate;
+    default:
+      return Wish::server_stopped;
+  }
+}
+
+}  // namespace
+
+void block_signals() {
+  const sigset_t set = awaited_signals();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);  // A peer that went away is an errno.
+}
+
+WishFrom await_wish() {
+  const sigset_t set = awaited_signals();
+  for (;;) {
+    siginfo_t info{};
+    if (::sigwaitinfo(&set, &info) < 0) continue;
+    const bool preview = info.si_code == SI_QUEUE && info.si_value.sival_int == preview_mark;
+    return {wish_of(info.si_signo, preview), info.si_pid};
+  }
+}
+
+void announce_server_stopped() { ::kill(::getpid(), own_signal()); }
+
+std::variant<std::vector<pid_t>, std::string> signal_targets(const std::string& target) {
   using Targets = std::vector<pid_t>;
   if (const auto id = process_id(target)) return Targets{*id};
   if (target.empty() || target.ends_with('*')) {
@@ -88,57 +145,8 @@ std::variant<std::vector<pid_t>, std::string> targets_of(const std::string& targ
   return fmt::format("pid file {}: holds no process id", target);
 }
 
-int signal_number(std::string_view name) {
-  static constexpr std::pair<std::string_view, int> numbers[] = {
-      {"stop", SIGKILL}, {"quit", SIGINT},    {"term", SIGTERM},
-      {"ldm", SIGUSR2},  {"reopen", SIGUSR1}, {"reload", SIGHUP},
-  };
-  const auto* const entry =
-      std::ranges::find(numbers, name, [](const auto& pair) { return pair.first; });
-  assert(entry != std::end(numbers));  // The command line has refused other names.
-  return entry->second;
-}
-
-std::string url(std::string_view host, uint16_t port) {
-  const bool bracketed = host.find(':') != host.npos;
-  return bracketed ? fmt::format("nats://[{}]:{}", host, port)
-                   : fmt::format("nats://{}:{}", host, port);
-}
-
-}  // namespace
-
-void block_signals() {
-  const sigset_t set = awaited_signals();
-  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);  // A peer that went away is an errno.
-}
-
-Wish await_wish() {
-  const sigset_t set = awaited_signals();
-  for (;;) {
-    int signal = 0;
-    if (::sigwait(&set, &signal) != 0) continue;
-    switch (signal) {
-      case SIGHUP:
-        return Wish::reload;
-      case SIGUSR1:
-        return Wish::reopen_log;
-      case SIGUSR2:
-        return Wish::lame_duck;
-      case SIGINT:
-        return Wish::stop;
-      case SIGTERM:
-        return Wish::terminate;
-      default:
-        return Wish::server_stopped;
-    }
-  }
-}
-
-void announce_server_stopped() { ::kill(::getpid(), own_signal()); }
-
 std::optional<std::string> send_signal(std::string_view name, const std::string& target) {
-  const auto targets = targets_of(target);
+  const auto targets = signal_targets(target);
   if (const auto* error = std::get_if<std::string>(&targets)) return *error;
   for (const pid_t id : std::get<0>(targets)) {
     if (::kill(id, signal_number(name)) != 0) {
@@ -149,15 +157,15 @@ std::optional<std::string> send_signal(std::string_view name, const std::string&
 }
 
 std::variant<ProcessFile, std::string> ProcessFile::write(const std::string& path,
-                                                          const std::string& text) {
+                                                          const std::string& text, mode_t mode) {
   // Somebody may wait for the file to appear, and would read half of it.
   const std::string draft = fmt::format("{}.{}", path, ::getpid());
-  std::FILE* const file = std::fopen(draft.c_str(), "we");
-  if (file == nullptr) return fmt::format("{}: {}", path, reason(errno));
-  bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  const int file = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+  if (file < 0) return fmt::format("{}: {}", path, reason(errno));
+  bool written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   struct stat status {};
-  written = ::fstat(::fileno(file), &status) == 0 && written;
-  written = std::fclose(file) == 0 && written;
+  written = ::fstat(file, &status) == 0 && written;
+  written = ::close(file) == 0 && written;
   if (!written || std::rename(draft.c_str(), path.c_str()) != 0) {
     const int error = errno;
     std::remove(draft.c_str());
@@ -168,6 +176,13 @@ std::variant<ProcessFile, std::string> ProcessFile::write(const std::string& pat
 
 ProcessFile::ProcessFile(ProcessFile&& other) noexcept
     : path_(std::exchange(other.path_, {})), inode_(other.inode_) {}
+
+// The old file goes with `other`.
+ProcessFile& ProcessFile::operator=(ProcessFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(inode_, other.inode_);
+  return *this;
+}
 
 ProcessFile::~ProcessFile() {
   struct stat status {};

@@ -3,6 +3,8 @@
 // is told what to do. It knows process ids, paths and signal numbers, and nothing of what is
 // served.
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,30 +15,45 @@
 namespace peal::server {
 
 /// What another process, or our own server, wants of the main thread.
-enum class Wish { stop, terminate, lame_duck, reopen_log, reload, server_stopped };
+enum class Wish {
+  stop,
+  terminate,
+  lame_duck,
+  reopen_log,
+  reload,
+  preview_reload,
+  server_stopped,
+};
+
+struct WishFrom {
+  Wish wish;
+  pid_t sender;
+};
 
 /// To be called before the first thread starts, so that all inherit it: from then on a signal comes
 /// to nobody but await_wish().
 void block_signals();
 
 /// Waits for the next signal.
-Wish await_wish();
+WishFrom await_wish();
 
 /// Makes await_wish() return server_stopped; from any thread.
 void announce_server_stopped();
 
-/// Sends `name` (stop, quit, term, ldm, reopen or reload) to `target`: a process id, several as
-/// "12*", a pid file, or, if empty, the only other process of this program. The error is one
-/// sentence.
+/// The processes that `target` means: a process id, several as "12*", a pid file, or, if empty, the
+/// only other process of this program. The error is one sentence.
+std::variant<std::vector<pid_t>, std::string> signal_targets(const std::string& target);
+
+/// Sends `name` (stop, quit, term, ldm, reopen or reload) to them. The error is one sentence.
 std::optional<std::string> send_signal(std::string_view name, const std::string& target);
 
 /// A file with a fact about this process. It appears whole, and goes when the object goes.
 class ProcessFile {
  public:
   static std::variant<ProcessFile, std::string> write(const std::string& path,
-                                                      const std::string& text);
+                                                      const std::string& text, mode_t mode);
   ProcessFile(ProcessFile&& other) noexcept;
-  ProcessFile& operator=(ProcessFile&&) = delete;
+  ProcessFile& operator=(ProcessFile&& other) noexcept;
   ~ProcessFile();
 
  private:
@@ -45,6 +62,10 @@ class ProcessFile {
   std::string path_;
   uint64_t inode_;  // Who has put another file in this place keeps it.
 };
+
+/// Who may read them, before the umask: nats-server's choice.
+inline constexpr mode_t pid_file_mode = 0600;
+inline constexpr mode_t ports_file_mode = 0644;
 
 /// Our process id, as nats-server writes it: digits and nothing else.
 std::string pid_file_text();

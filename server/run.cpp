@@ -1,12 +1,15 @@
 #include "server/run.hpp"
 
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <variant>
 
 #include "core/log.hpp"
 #include "server/allowance.hpp"
 #include "server/process.hpp"
+#include "server/reload.hpp"
+#include "server/reload_preview.hpp"
 #include "server/server.hpp"
 #include "server/version.hpp"
 
@@ -27,34 +30,93 @@ void log_start(const ParsedCommand& command, core::Log& log) {
   }
 }
 
-// Until the server has ended, on demand or by itself.
-void obey_signals(Server& server, core::Log& log) {
-  bool leaving = false;
-  for (;;) {
-    switch (await_wish()) {
-      case Wish::terminate:
-        if (leaving) break;  // As in nats-server: a lame duck that is told to go is on its way.
-        [[fallthrough]];
-      case Wish::stop:
-        log.info("Initiating Shutdown...");
-        return server.stop();
-      case Wish::lame_duck:
-        leaving = true;
-        server.lame_duck();
-        break;
-      case Wish::reopen_log:
-        log.reopen();
-        break;
-      case Wish::reload:
-        log.warning("reload: not supported yet");
-        break;
-      case Wish::server_stopped:
-        return;
-    }
-  }
+/// Where main's words on standard error would not be found.
+bool log_elsewhere(const Options& options) {
+  return !options.log_file.empty() || options.syslog || !options.remote_syslog.empty();
 }
 
-std::optional<std::string> serve(const Options& options, core::Log& log) {
+/// The files that say where we are, while we are.
+class Files {
+ public:
+  std::optional<std::string> write_pid_file(const Options& options) {
+    if (options.pid_file.empty()) return pid_file_.reset(), std::nullopt;
+    auto written = ProcessFile::write(options.pid_file, pid_file_text(), pid_file_mode);
+    if (const auto* error = std::get_if<std::string>(&written)) return "pid file " + *error;
+    pid_file_ = std::get<0>(std::move(written));
+    return {};
+  }
+
+  void write_ports_file(const Options& options, const Server& server, core::Log& log) {
+    if (options.ports_file_dir.empty()) return ports_file_.reset();
+    auto written = ProcessFile::write(options.ports_file_dir + "/" + ports_file_name(),
+                                      ports_file_text(client_urls(options.host, server.port())),
+                                      ports_file_mode);
+    if (const auto* error = std::get_if<std::string>(&written)) {
+      return log.error("ports file {}", *error);
+    }
+    ports_file_ = std::get<0>(std::move(written));
+  }
+
+ private:
+  std::optional<ProcessFile> pid_file_;
+  std::optional<ProcessFile> ports_file_;
+};
+
+/// A server that serves, and does what signals ask of it.
+class Running {
+ public:
+  Running(ParsedCommand command, Server& server, Files& files, core::Log& log)
+      : command_(std::move(command)), server_(server), files_(files), log_(log) {}
+
+  /// Until the server has ended, on demand or by itself.
+  void obey_signals() {
+    for (;;) {
+      const WishFrom wish = await_wish();
+      switch (wish.wish) {
+        case Wish::terminate:
+          if (leaving_) break;  // As in nats-server: a lame duck that is told to go is on its way.
+          [[fallthrough]];
+        case Wish::stop:
+          log_.info("Initiating Shutdown...");
+          return server_.stop();
+        case Wish::lame_duck:
+          leaving_ = true;
+          server_.lame_duck();
+          break;
+        case Wish::reopen_log:
+          log_.reopen();
+          break;
+        case Wish::reload:
+          reload();
+          break;
+        case Wish::preview_reload:
+          answer_preview(wish.sender, text_of(plan_reload(command_)));
+          break;
+        case Wish::server_stopped:
+          return;
+      }
+    }
+  }
+
+ private:
+  void reload() {
+    ReloadPlan plan = plan_reload(command_);
+    if (!carry_out(plan, command_.options, server_, log_)) return;
+    command_ = std::move(plan.command);
+    const auto error = files_.write_pid_file(command_.options);
+    if (error) log_.error("{}", *error);
+    files_.write_ports_file(command_.options, server_, log_);
+  }
+
+  ParsedCommand command_;
+  Server& server_;
+  Files& files_;
+  core::Log& log_;
+  bool leaving_ = false;
+};
+
+std::optional<std::string> serve(const ParsedCommand& command, Files& files, core::Log& log) {
+  const Options& options = command.options;
   auto started = Server::start(options, log, announce_server_stopped);
   if (auto* error = std::get_if<std::string>(&started)) return std::move(*error);
   Server& server = *std::get<0>(started);
@@ -62,20 +124,10 @@ std::optional<std::string> serve(const Options& options, core::Log& log) {
   log.info("  ID:       {}", server.id());
   log.info("  Threads:  {}", server.shards());
   log.info("Listening for client connections on {}:{}", options.host, server.port());
-
-  std::optional<ProcessFile> ports_file;
-  if (!options.ports_file_dir.empty()) {
-    auto written = ProcessFile::write(options.ports_file_dir + "/" + ports_file_name(),
-                                      ports_file_text(client_urls(options.host, server.port())));
-    if (const auto* error = std::get_if<std::string>(&written)) {
-      log.error("ports file {}", *error);
-    } else {
-      ports_file.emplace(std::get<0>(std::move(written)));
-    }
-  }
+  files.write_ports_file(options, server, log);
   log.info("Server is ready");
 
-  obey_signals(server, log);
+  Running(command, server, files, log).obey_signals();
   server.wait();
   log.info("Server Exiting..");
   return {};
@@ -85,32 +137,19 @@ std::optional<std::string> serve(const Options& options, core::Log& log) {
 
 std::optional<std::string> run(const ParsedCommand& command) {
   const Options& options = command.options;
-  const bool unserved = !options.listen_also.empty() || !options.listen_unix.empty() ||
-                        options.proxy_protocol || options.log_json || options.syslog ||
-                        !options.remote_syslog.empty() || options.logfile_bytes_max != 0;
-  if (unserved) {
-    return "several addresses, listen_unix, proxy_protocol, log_format, logfile_size_limit and "
-           "syslog: not supported yet";
+  if (!options.listen_also.empty() || !options.listen_unix.empty() || options.proxy_protocol) {
+    return "several addresses, listen_unix and proxy_protocol: not supported yet";
   }
   block_signals();  // Before the log's thread, which is the first.
-  auto opened = core::Log::open({.file = options.log_file,
-                                 .debug = options.debug,
-                                 .trace = options.trace,
-                                 .time = options.logtime,
-                                 .utc = options.logtime_utc});
+  auto opened = core::Log::open(log_config(options));
   if (auto* error = std::get_if<std::string>(&opened)) return std::move(*error);
   core::Log& log = *std::get<0>(opened);
   log_start(command, log);
 
-  std::optional<ProcessFile> pid_file;
-  if (!options.pid_file.empty()) {
-    auto written = ProcessFile::write(options.pid_file, pid_file_text());
-    if (const auto* error = std::get_if<std::string>(&written)) return "pid file " + *error;
-    pid_file.emplace(std::get<0>(std::move(written)));
-  }
-  auto error = serve(options, log);
-  if (error && !options.log_file.empty())
-    log.fatal("{}", *error);  // Else main says it in its place.
+  Files files;
+  auto error = files.write_pid_file(options);
+  if (!error) error = serve(command, files, log);
+  if (error && log_elsewhere(options)) log.fatal("{}", *error);  // Else main says it in its place.
   return error;
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <exception>
 #include <latch>
 #include <mutex>
@@ -69,17 +70,29 @@ uint64_t random_seed() {
   return seed;
 }
 
+// Where clients are to find us, as nats-server says it: what is advertised stands in place of the
+// address that we listen on.
+void advertise(const Options& options, uint16_t port, protocol::Info& info) {
+  info.host = options.host;
+  info.port = port;
+  const std::string_view text = options.client_advertise;
+  if (text.empty()) return;
+  const size_t colon = text.rfind(':');
+  info.host = text.substr(0, colon);
+  if (info.host.starts_with('[')) info.host = info.host.substr(1, info.host.size() - 2);
+  if (colon == text.npos) return;
+  std::from_chars(text.data() + colon + 1, text.data() + text.size(), info.port);
+}
+
 protocol::Info make_info(const Options& options, uint16_t port) {
   protocol::Info info;
   info.server_id = make_server_id();
   info.server_name = options.server_name.empty() ? info.server_id : options.server_name;
   info.version = nats_version;
   info.go = fmt::format("c++ {}", __VERSION__);
-  info.host = options.host;
-  info.port = port;
+  advertise(options, port, info);
   info.headers = !options.no_header_support;
   info.max_payload = options.limits.payload_bytes_max;
-  if (!options.client_advertise.empty()) info.connect_urls = {options.client_advertise};
   info.peal_version = version;
   return info;
 }
@@ -88,17 +101,20 @@ protocol::Info make_info(const Options& options, uint16_t port) {
 
 class Server::Impl {
  public:
-  Impl(const Options& options, unsigned shards, core::Log& log, std::function<void()> on_stopped)
-      : state(options, shards),
+  Impl(const Settings& settings, unsigned shards, core::Log& log, std::function<void()> on_stopped)
+      : state(settings, shards),
+        id(settings.info.server_id),
+        name(settings.info.server_name),
+        options_(settings.options),
         log_(log),
         on_stopped_(std::move(on_stopped)),
-        mesh_(shards, mailbox_bytes(options, mailbox_bytes_default),
-              mailbox_bytes(options, control_mailbox_bytes)),
+        mesh_(shards, mailbox_bytes(options_, mailbox_bytes_default),
+              mailbox_bytes(options_, control_mailbox_bytes)),
         ready_(shards),
         done_(shards),
         reactors_(shards),
         errors_(shards),
-        pinned_(options.threads == 0 || options.threads <= cpu_allowance()) {}
+        pinned_(options_.threads == 0 || options_.threads <= cpu_allowance()) {}
 
   ~Impl() {
     stop();
@@ -106,15 +122,22 @@ class Server::Impl {
   }
 
   std::optional<std::string> start(int listener);
+  std::optional<std::string> reload(const Options& options);
   void enter(Phase phase);
   void stop() { enter(Phase::stopping); }
   void wait();
 
   ServerState state;
+  const std::string id;
+  const std::string name;
+  uint16_t port = 0;
 
  private:
   void run_shard(unsigned index, int listener);
+  void notify_all();
+  std::vector<uint32_t> surplus_connections(uint32_t connections_max) const;
 
+  const Options options_;  // As of the start.
   core::Log& log_;
   std::function<void()> on_stopped_;
   core::Mesh mesh_;
@@ -154,7 +177,7 @@ void Server::Impl::run_shard(unsigned index, int listener) {
   const std::vector<int> processors = core::allowed_processors();
   if (pinned_ && index < processors.size()) core::pin_thread(processors[index]);
 
-  auto made = core::Reactor::create(reactor_config(state.options, mesh_.shards()));
+  auto made = core::Reactor::create(reactor_config(options_, mesh_.shards()));
   if (auto* error = std::get_if<std::string>(&made)) {
     errors_[index] = std::move(*error);
     ready_.count_down();
@@ -180,9 +203,45 @@ void Server::Impl::enter(Phase phase) {
   Phase before = state.phase.load();
   while (before < phase && !state.phase.compare_exchange_weak(before, phase)) {
   }
+  notify_all();
+}
+
+void Server::Impl::notify_all() {
   for (const auto& reactor : reactors_) {
     if (reactor) reactor->notify();
   }
+}
+
+// Whom we let go when fewer may stay: as many of each shard as its part of all is.
+std::vector<uint32_t> Server::Impl::surplus_connections(uint32_t connections_max) const {
+  const uint64_t all = state.connections();
+  if (all <= connections_max) return {};
+  std::vector<uint32_t> surplus;
+  uint64_t before = 0;
+  for (const auto& words : state.shard_words) {
+    // Shares of a running sum, so that the parts add up to the whole.
+    const uint64_t upto = before + words.connections.load(std::memory_order_relaxed);
+    const uint64_t excess = all - connections_max;
+    surplus.push_back(static_cast<uint32_t>(upto * excess / all - before * excess / all));
+    before = upto;
+  }
+  return surplus;
+}
+
+std::optional<std::string> Server::Impl::reload(const Options& options) {
+  if (mesh_.shards() > 1 && mailbox_bytes(options, control_mailbox_bytes) >
+                                mesh_.mailbox(core::Lane::control, 0, 1).capacity_bytes()) {
+    return fmt::format("max_control_line cannot grow to {} without a restart",
+                       options.limits.control_line_bytes_max);
+  }
+  Settings settings{.options = options,
+                    .info = make_info(options, port),
+                    .surplus_connections = surplus_connections(options.limits.connections_max)};
+  settings.info.server_id = id;
+  settings.info.server_name = name;
+  state.settings.publish(std::move(settings));
+  notify_all();
+  return {};
 }
 
 void Server::Impl::wait() {
@@ -201,8 +260,10 @@ std::variant<std::unique_ptr<Server>, std::string> Server::start(const Options& 
   if (auto* error = std::get_if<std::string>(&listening)) return std::move(*error);
   const auto socket = std::get<core::ListeningSocket>(listening);
 
-  auto impl = std::make_unique<Impl>(options, shards, log, std::move(on_stopped));
-  impl->state.info = make_info(options, socket.port);
+  const Settings settings{
+      .options = options, .info = make_info(options, socket.port), .surplus_connections = {}};
+  auto impl = std::make_unique<Impl>(settings, shards, log, std::move(on_stopped));
+  impl->port = socket.port;
   impl->state.hash_seed = random_seed();
   impl->state.memory_budget_bytes = options.memory_budget_bytes != 0
                                         ? options.memory_budget_bytes
@@ -214,9 +275,10 @@ std::variant<std::unique_ptr<Server>, std::string> Server::start(const Options& 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
 
-uint16_t Server::port() const { return impl_->state.info.port; }
-const std::string& Server::id() const { return impl_->state.info.server_id; }
-const std::string& Server::name() const { return impl_->state.info.server_name; }
+uint16_t Server::port() const { return impl_->port; }
+const std::string& Server::id() const { return impl_->id; }
+const std::string& Server::name() const { return impl_->name; }
+std::optional<std::string> Server::reload(const Options& options) { return impl_->reload(options); }
 unsigned Server::shards() const { return static_cast<unsigned>(impl_->state.shard_words.size()); }
 void Server::lame_duck() { impl_->enter(Phase::lame_duck); }
 void Server::stop() { impl_->stop(); }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -30,6 +31,11 @@ class Server {
   const std::string& id() const;
   const std::string& name() const;
   unsigned shards() const;
+
+  /// Brings other options into force, without dropping a connection that they allow. Only those
+  /// may differ that config_keys.hpp calls live. The error is one sentence, and then nothing has
+  /// changed.
+  std::optional<std::string> reload(const Options& options);
 
   /// Takes no newcomers, tells clients to go elsewhere, and lets them go over time; then it stops.
   void lame_duck();

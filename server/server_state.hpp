@@ -1,25 +1,25 @@
 #pragma once
-// What all shards of a server share: facts that never change after the start, and a few words that
-// are written when a connection comes or goes, never when a message does.
+// What all shards of a server share: the settings, which a reload replaces as a whole, facts that
+// never change after the start, and a few words that are written when a connection comes or goes,
+// never when a message does.
 
 #include <atomic>
 #include <cstdint>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "core/mailbox.hpp"
-#include "protocol/info.hpp"
-#include "server/options.hpp"
+#include "server/settings.hpp"
 
 namespace peal::server {
 
 enum class Phase : uint8_t { running, lame_duck, stopping };
 
 struct ServerState {
-  ServerState(const Options& chosen, unsigned shards) : options(chosen), shard_words(shards) {}
+  ServerState(Settings chosen, unsigned shards)
+      : settings(std::move(chosen)), shard_words(shards) {}
 
-  const Options options;
-  protocol::Info info;  // What every client is told; each gets its own id and address besides.
+  SettingsBoard settings;
   uint64_t memory_budget_bytes = INT64_MAX;
   uint64_t hash_seed = 0;  // Of the interest indices, so that no client can choose collisions.
 

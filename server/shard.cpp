@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <functional>
 
 namespace peal::server {
 namespace {
@@ -32,6 +33,7 @@ constexpr size_t room_to_resume_part = 4;
 Shard::Shard(ShardId id, ServerState& state, core::Mesh& mesh, core::Reactor& reactor,
              core::Log& log, uint64_t seed)
     : state_(state),
+      settings_(state.settings.take(settings_number_)),
       mesh_(mesh),
       reactor_(reactor),
       log_(log),
@@ -58,6 +60,7 @@ bool Shard::tick() {
   stats_.turns++;
   tracing_ = log_.enabled(core::Level::trace);
 
+  follow_settings();
   complete_sends(completions);
   link_.drain(*this);
   complete(completions);
@@ -257,6 +260,32 @@ void Shard::on_no_responders(uint32_t slot, uint32_t generation, std::string_vie
   Connection* connection = find(slot, generation);
   if (connection == nullptr || !connection->open()) return;
   router_.answer_no_responders(*connection, subject, reply);
+}
+
+// ---- Reload.
+
+// At the beginning of a turn, so that one turn has one set of limits. What connections remember of
+// the old ones they are told to forget.
+void Shard::follow_settings() {
+  if (state_.settings.number() == settings_number_) return;
+  const std::shared_ptr<const Settings> before = settings_;
+  settings_ = state_.settings.take(settings_number_);
+  const bool info_changed =
+      protocol::info_line(before->info) != protocol::info_line(settings().info);
+  for (const auto& connection : connections_) {
+    if (connection && connection->open()) connection->on_new_settings(info_changed);
+  }
+  if (!settings().surplus_connections.empty()) close_newest(settings().surplus_connections[id()]);
+}
+
+void Shard::close_newest(uint32_t count) {
+  std::vector<Connection*> open;
+  for (const auto& connection : connections_) {
+    if (connection && connection->open()) open.push_back(connection.get());
+  }
+  std::ranges::sort(open, std::greater<>(), &Connection::cid);
+  open.resize(std::min<size_t>(open.size(), count));
+  for (Connection* connection : open) connection->refuse(protocol::Refusal::connections_exceeded);
 }
 
 // ---- Leaving.

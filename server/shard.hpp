@@ -50,7 +50,8 @@ class Shard {
 
   // ---- For connections and the router.
   ServerState& state() { return state_; }
-  const Options& options() const { return state_.options; }
+  const Settings& settings() const { return *settings_; }
+  const Options& options() const { return settings_->options; }
   core::Reactor& reactor() { return reactor_; }
   core::ChunkPool& pool() { return pool_; }
   core::Log& log() { return log_; }
@@ -117,6 +118,8 @@ class Shard {
   void enter_lame_duck();
   void close_next_lame_ducks();
   void stop_all();
+  void follow_settings();
+  void close_newest(uint32_t count);
   void watch_memory();
   void release(uint32_t slot);
   size_t bytes_to_resume(ShardId target) const;
@@ -126,6 +129,8 @@ class Shard {
   bool finished() const;
 
   ServerState& state_;
+  uint64_t settings_number_;
+  std::shared_ptr<const Settings> settings_;
   core::Mesh& mesh_;
   core::Reactor& reactor_;
   core::Log& log_;

@@ -24,7 +24,8 @@ void trace_connect(core::Log& log, std::string_view label, std::string_view docu
 
 }  // namespace
 
-void trace_command(core::Log& log, std::string_view label, const protocol::Command& command) {
+void trace_command(core::Log& log, std::string_view label, const protocol::Command& command,
+                   size_t message_bytes_max) {
   using protocol::CommandKind;
   switch (command.kind) {
     case CommandKind::pub:
@@ -37,7 +38,11 @@ void trace_command(core::Log& log, std::string_view label, const protocol::Comma
         log.trace("{} - <<- [HPUB {}{}{} {} {}]", label, command.subject, reply.blank(), reply.text,
                   command.header_bytes, command.message.size());
       }
-      return log.trace("{} - <<- MSG_PAYLOAD: [\"{}\"]", label, command.message);
+      if (message_bytes_max == 0 || command.message.size() <= message_bytes_max) {
+        return log.trace("{} - <<- MSG_PAYLOAD: [\"{}\"]", label, command.message);
+      }
+      return log.trace("{} - <<- MSG_PAYLOAD: [\"{}...\"]", label,
+                       command.message.substr(0, message_bytes_max));
     }
     case CommandKind::sub: {
       const Optional queue{command.queue};

@@ -10,7 +10,8 @@
 namespace peal::server {
 
 /// `label` is how the log names the connection.
-void trace_command(core::Log& log, std::string_view label, const protocol::Command& command);
+void trace_command(core::Log& log, std::string_view label, const protocol::Command& command,
+                   size_t message_bytes_max);
 
 /// A whole line, or the head of a message, with or without its line end.
 void trace_sent(core::Log& log, std::string_view label, std::string_view line);

@@ -3,10 +3,13 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <regex>
 #include <sstream>
@@ -98,7 +101,9 @@ TEST_CASE("log: debug and trace are each off until asked for") {
   CHECK(log->enabled(Level::trace));
   log->debug("unheard");
   log->trace("heard");
-  log->enable(true, false);
+  config.debug = true;
+  config.trace = false;
+  REQUIRE(log->reconfigure(config) == std::nullopt);
   log->debug("heard too");
   log->trace("unheard");
   log->error("e");
@@ -222,6 +227,93 @@ TEST_CASE("log: opened anew, it goes on under its old name") {
   log->flush();
   CHECK(content(rotated) == pid() + "[INF] before\n");
   CHECK(content(file) == pid() + "[INF] log file opened anew\n" + pid() + "[INF] after\n");
+}
+
+TEST_CASE("log: a new configuration holds for what is logged after it, and only for that") {
+  Folder folder;
+  const std::string first = folder.file("first");
+  const std::string second = folder.file("second");
+  const auto log = open(bare(first));
+  for (int i = 0; i < 100; i++) log->info("before");
+  LogConfig config = bare(second);
+  config.json = true;
+  REQUIRE(log->reconfigure(config) == std::nullopt);
+  log->info("after");
+  log->flush();
+  CHECK(lines(first) == std::vector<std::string>(100, pid() + "[INF] before"));
+  CHECK(content(second) ==
+        fmt::format("{{\"level\":\"info\",\"pid\":{},\"message\":\"after\"}}\n", ::getpid()));
+
+  config.file = "/nonexistent/log";
+  CHECK(log->reconfigure(config) == "log file /nonexistent/log: No such file or directory");
+  log->info("still here");
+  log->flush();
+  CHECK(lines(second).size() == 2);
+}
+
+TEST_CASE("log: a file that is large enough gets a suffix, and so many are kept") {
+  Folder folder;
+  const std::string file = folder.file("log");
+  LogConfig config = bare(file);
+  config.file_bytes_max = 100;
+  config.files_max = 3;
+  const auto log = open(config);
+  for (int i = 0; i < 20; i++) {
+    log->info("sixty letters and more, so that two of them are too many: {}", i);
+    log->flush();
+  }
+  log->flush_and_stop();
+  size_t files = 0;
+  const std::filesystem::path path = file;
+  for (const auto& entry : std::filesystem::directory_iterator(path.parent_path())) {
+    const std::string name = entry.path().filename();
+    const std::regex suffix(R"(log(\.\d{4}(\.\d\d){5}\.\d{9})?)");
+    CHECK(std::regex_match(name, suffix));
+    files++;
+    if (entry.path() != path) folder.file(name);
+  }
+  CHECK(files == 3);
+  CHECK(content(file).find("Rotated log, backup saved as") != std::string::npos);
+}
+
+TEST_CASE("log: JSON has one object a line, whatever a client calls himself") {
+  Folder folder;
+  const std::string file = folder.file("log");
+  LogConfig config = bare(file);
+  config.json = true;
+  config.time = true;
+  const auto log = open(config);
+  log->warning("{}", "a \"name\" \\ of\n\x7f\xff");
+  log->flush();
+  const std::regex line(
+      "\\{\"time\":\"\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{6}Z\","
+      "\"level\":\"warning\",\"pid\":\\d+,\"message\":(.*)\\}\n");
+  std::smatch parts;
+  const std::string text = content(file);
+  REQUIRE(std::regex_match(text, parts, line));
+  CHECK(parts[1] == "\"a \\\"name\\\" \\\\ of\\u000a\\u007f\\u00ff\"");
+}
+
+TEST_CASE("log: another machine's syslog gets a datagram for each line") {
+  const int receiver = ::socket(AF_INET, SOCK_DGRAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t bytes = sizeof address;
+  REQUIRE(::bind(receiver, reinterpret_cast<sockaddr*>(&address), bytes) == 0);
+  REQUIRE(::getsockname(receiver, reinterpret_cast<sockaddr*>(&address), &bytes) == 0);
+  LogConfig config;
+  config.remote_syslog = fmt::format("udp://127.0.0.1:{}", ntohs(address.sin_port));
+  const auto log = open(config);
+  log->info("first");
+  log->error("second");
+  for (const char* expected : {"<29>.*: \\[INF\\] first", "<27>.*: \\[ERR\\] second"}) {
+    char text[512];
+    const ssize_t received = ::recv(receiver, text, sizeof text, 0);
+    REQUIRE(received > 0);
+    CHECK(std::regex_match(std::string(text, static_cast<size_t>(received)), std::regex(expected)));
+  }
+  ::close(receiver);
 }
 
 // The bug this keeps out: a writer that looks for lines, then for the order to stop, and misses the

@@ -234,12 +234,12 @@ TEST_CASE("parser: the payload limit can be changed, and no limit is larger than
   Parser parser{Limits{}};
   Command command;
   CHECK(parser.next("PUB a 1048577\r\n", command).refusal == Refusal::payload_exceeded);
-  parser.set_payload_bytes_max(UINT32_MAX);
+  parser.set_limits({.payload_bytes_max = UINT32_MAX});
   CHECK(parser.next("PUB a 999999999\r\n", command).needed_bytes == 17 + 999'999'999 + 2);
   parser = Parser{Limits{.payload_bytes_max = UINT32_MAX}};
   const std::string block = "PUB a 9999999x\r\n" + std::string(100, ' ');
   CHECK(parser.next(block, command).refusal == Refusal::protocol_violation);
-  parser.set_payload_bytes_max(8);
+  parser.set_limits({.payload_bytes_max = 8});
   CHECK(parser.next("PUB a 9\r\n", command).refusal == Refusal::payload_exceeded);
 }
 

@@ -122,7 +122,7 @@ TEST_CASE("process: a file appears whole and goes with its owner") {
   const Folder folder;
   const std::string path = folder.path("/pid");
   {
-    auto written = ProcessFile::write(path, pid_file_text());
+    auto written = ProcessFile::write(path, pid_file_text(), pid_file_mode);
     REQUIRE(std::holds_alternative<ProcessFile>(written));
     CHECK(content(path) == fmt::format("{}", ::getpid()));
   }
@@ -134,7 +134,7 @@ TEST_CASE("process: a file that another server has put in its place stays") {
   const Folder folder;
   const std::string path = folder.path("/pid");
   {
-    auto ours = ProcessFile::write(path, "1");
+    auto ours = ProcessFile::write(path, "1", pid_file_mode);
     folder.file("/other", "2");
     std::filesystem::rename(folder.path("/other"), path);
   }
@@ -142,7 +142,7 @@ TEST_CASE("process: a file that another server has put in its place stays") {
 }
 
 TEST_CASE("process: a file that cannot be written is refused in one sentence") {
-  const auto written = ProcessFile::write("/nonexistent/pid", "1");
+  const auto written = ProcessFile::write("/nonexistent/pid", "1", pid_file_mode);
   REQUIRE(std::holds_alternative<std::string>(written));
   CHECK(std::get<std::string>(written) == "/nonexistent/pid: No such file or directory");
 }
@@ -210,10 +210,10 @@ TEST_CASE("process: a signal becomes a wish of the thread that waits for one") {
   };
   for (const auto& [signal, wish] : cases) {
     ::kill(::getpid(), signal);
-    CHECK(await_wish() == wish);
+    CHECK(await_wish().wish == wish);
   }
   std::thread(announce_server_stopped).join();
-  CHECK(await_wish() == Wish::server_stopped);
+  CHECK(await_wish().wish == Wish::server_stopped);
 }
 
 }  // namespace

@@ -37,18 +37,24 @@ server::Options options_for(const Scenario& scenario) {
   return options;
 }
 
+server::Settings settings_for(const Scenario& scenario) {
+  server::Settings settings{
+      .options = options_for(scenario), .info = {}, .surplus_connections = {}};
+  settings.info.server_id = "SIM";
+  settings.info.server_name = "sim";
+  settings.info.version = "0.0.0";
+  settings.info.headers = true;
+  settings.info.max_payload = settings.options.limits.payload_bytes_max;
+  return settings;
+}
+
 class PealServer : public ServerUnderTest {
  public:
   PealServer(World& world, const Scenario& scenario)
-      : state_(options_for(scenario), scenario.shards),
+      : state_(settings_for(scenario), scenario.shards),
         mesh_(scenario.shards, scenario.mailbox_bytes, scenario.mailbox_bytes),
         listener_(world.listen(scenario.backlog)),
         ledger_before_(core::ledger()) {
-    state_.info.server_id = "SIM";
-    state_.info.server_name = "sim";
-    state_.info.version = "0.0.0";
-    state_.info.headers = true;
-    state_.info.max_payload = state_.options.limits.payload_bytes_max;
     state_.hash_seed = mix(scenario.seed);
     if (scenario.memory_budget_bytes != 0) {
       state_.memory_budget_bytes =

@@ -63,10 +63,8 @@ class Server:
 
     def __init__(self, path, config="", flags=(), port=-1):
         self.directory = tempfile.mkdtemp(prefix="wire-")
-        config_path = os.path.join(self.directory, "server.conf")
-        with open(config_path, "w", encoding="utf-8") as file:
-            file.write(config.replace("{directory}", self.directory) + "\n")
-        self.command = [path, "-a", "127.0.0.1", "-p", str(port), "-c", config_path,
+        self.rewrite(config)
+        self.command = [path, "-a", "127.0.0.1", "-p", str(port), "-c", self.config_path,
                         "--ports_file_dir", self.directory, *flags]
         self.log_lines = []
         self.port = None
@@ -82,6 +80,15 @@ class Server:
         except Failure:
             self.kill()
             raise
+
+    @property
+    def config_path(self):
+        return os.path.join(self.directory, "server.conf")
+
+    def rewrite(self, config):
+        """Puts another configuration into the file; the server is not told."""
+        with open(self.config_path, "w", encoding="utf-8") as file:
+            file.write(config.replace("{directory}", self.directory) + "\n")
 
     def _read_log(self):
         for raw in self.process.stderr:
@@ -191,6 +198,9 @@ class Connection:
         return connection
 
     def read_info(self):
+        while self._skip_server_ping() or (len(self.seen) < 6 and b"PING\r\n".startswith(self.seen)):
+            if not self.receive(time.monotonic() + PATIENCE_S):
+                break
         self.info_line = self.read_line()
         match = re.fullmatch(rb"INFO (\{.*\}) \r\n", self.info_line)
         if not match:

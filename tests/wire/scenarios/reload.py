@@ -1,0 +1,151 @@
+"""A reload: what changes for those who are connected, and that nothing else does."""
+
+import os
+import subprocess
+import threading
+import time
+
+from scenarios.scene import check, scenario, wait_for
+from wire import PATIENCE_S, Connection
+
+RELOADED = r"Reloaded server configuration"
+REFUSED = r"Failed to reload server configuration"
+
+
+def reload(server, config, log=RELOADED):
+    seen = sum(log in line for line in server.log_lines)
+    server.rewrite(config)
+    server.signal("HUP")
+    wait_for(lambda: sum(log in line for line in server.log_lines) > seen, f"the log line {log!r}")
+
+
+@scenario("reload: a smaller max_payload is told, and holds for a line that was said before",
+          alone=True, config="max_payload: 100")
+def reload_max_payload(scene):
+    subject = scene.subject
+    publisher = scene.connect(protocol=1)
+    publisher.read_info()
+    line = b"PUB %s 60\r\n" % subject + b"x" * 60 + b"\r\n"
+    publisher.send(line * 3)
+    publisher.fence()
+    reload(scene.server, "max_payload: 50")
+    if scene.kind == "peal":
+        check(publisher.read_info()["max_payload"] == 50, "INFO does not say the new limit")
+    check(Connection.with_info(scene.server.port).info["max_payload"] == 50, "a newcomer's limit")
+    publisher.send(line)
+    publisher.expect(b"-ERR 'Maximum Payload Violation'\r\n")
+    publisher.expect_eof()
+
+
+@scenario("reload: a larger max_payload holds at once", alone=True, config="max_payload: 50")
+def reload_larger_payload(scene):
+    subject = scene.subject
+    connection = scene.connect()
+    connection.send(b"SUB %s 1\r\n" % subject)
+    connection.fence()
+    reload(scene.server, "max_payload: 100")
+    connection.send(b"PUB %s 60\r\n" % subject + b"x" * 60 + b"\r\n")
+    connection.expect(b"MSG %s 1 60\r\n" % subject + b"x" * 60 + b"\r\n")
+
+
+@scenario("reload: one key that cannot change leaves all as it was", alone=True,
+          config="server_name: before\nmax_payload: 100")
+def reload_rejected(scene):
+    reload(scene.server, "server_name: after\nmax_payload: 50", REFUSED)
+    info = Connection.with_info(scene.server.port).info
+    check(info["server_name"] == "before", f"server_name became {info['server_name']}")
+    check(info["max_payload"] == 100, f"max_payload became {info['max_payload']}")
+    if scene.kind == "peal":
+        scene.server.expect_log("server_name cannot change from 'before' to 'after'")
+
+
+@scenario("reload: a file with a mistake leaves all as it was", alone=True,
+          config="max_payload: 100")
+def reload_mistake(scene):
+    connection = scene.connect()
+    reload(scene.server, "max_payload: 50\nmax_paylaod: 50", REFUSED)
+    reload(scene.server, "max_payload: {", REFUSED)
+    check(Connection.with_info(scene.server.port).info["max_payload"] == 100, "the limit changed")
+    connection.fence()
+
+
+@scenario("reload: who is too many is told and closed", alone=True, config="max_connections: 8")
+def reload_max_connections(scene):
+    connections = [scene.connect() for _ in range(8)]
+    reload(scene.server, "max_connections: 3")
+    closed = 0
+    for connection in connections:
+        try:
+            connection.shut()
+        except OSError:
+            pass  # It is closed already.
+        while connection.receive(PATIENCE_S + time.monotonic()):
+            pass
+        closed += b"-ERR 'maximum connections exceeded'" in connection.seen
+    check(closed == 5, f"{closed} of 8 were closed, not 5")
+
+
+@scenario("reload: under load no message is lost, doubled or out of order", alone=True,
+          config="max_payload: 1000")
+def reload_under_load(scene):
+    subject, count, block = scene.subject, 300_000, 1000
+    subscribers = [scene.connect() for _ in range(3)]
+    for subscriber in subscribers:
+        subscriber.send(b"SUB %s 1\r\n" % subject)
+        subscriber.fence()
+    publisher = scene.connect()
+    messages = [b"%08d" % at for at in range(count)]
+
+    def publish():
+        for begin in range(0, count, block):
+            publisher.send(b"".join(b"PUB %s 8\r\n%s\r\n" % (subject, message)
+                                    for message in messages[begin:begin + block]))
+    expected = b"".join(b"MSG %s 1 8\r\n%s\r\n" % (subject, message) for message in messages)
+    readers = [threading.Thread(target=lambda each=each: each.expect(expected, 60), daemon=True)
+               for each in subscribers]
+    thread = threading.Thread(target=publish, daemon=True)
+    for each in [*readers, thread]:
+        each.start()
+    reloads = 0
+    while thread.is_alive() or reloads < 5:
+        reloads += 1
+        reload(scene.server, f"max_payload: {1000 + reloads % 7}\nping_interval: \"{reloads}m\"")
+    for each in readers:
+        each.join(60)
+    for subscriber in subscribers:
+        check(not subscriber.seen, "a subscriber got something else")
+        subscriber.fence()
+
+
+@scenario("reload: a dry run prints what would change, and changes nothing", alone=True,
+          tags=["peal"], config="max_payload: 100")
+def reload_dry_run(scene):
+    server = scene.server
+
+    def dry_run():
+        done = subprocess.run([server.command[0], "--signal", f"reload={server.process.pid}",
+                               "--dry-run"], capture_output=True, timeout=PATIENCE_S, check=True)
+        return done.stdout.decode()
+    check(dry_run() == "nothing would change\n", "something would change")
+    server.rewrite("max_payload: 50\nserver_name: other")
+    said = dry_run()
+    check("max_payload: '100' would become '50'\n" in said, said)
+    check("the reload would be refused: server_name cannot change from '' to 'other'" in said, said)
+    check(Connection.with_info(server.port).info["max_payload"] == 100, "the limit changed")
+
+
+@scenario("reload: the log moves to another file, and the pid file to another place", alone=True,
+          config='pid_file: "{directory}/one.pid"')
+def reload_files(scene):
+    server, directory = scene.server, scene.server.directory
+    wait_for(lambda: os.path.exists(f"{directory}/one.pid"), "the pid file")
+    server.rewrite('pid_file: "{directory}/two.pid"\nlog_file: "{directory}/log"')
+    server.signal("HUP")
+    wait_for(lambda: os.path.exists(f"{directory}/two.pid"), "the other pid file")
+
+    def log():
+        with open(f"{directory}/log", encoding="utf-8") as file:
+            return file.read()
+    wait_for(lambda: os.path.exists(f"{directory}/log") and RELOADED in log(), "the new log")
+    with open(f"{directory}/two.pid", encoding="utf-8") as file:
+        check(int(file.read()) == server.process.pid, "the pid file names another process")
