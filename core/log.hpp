@@ -25,8 +25,8 @@
 namespace peal::core {
 
 struct LogConfig {
-  std::string file;           // The first of these that is there; none: standard error.
-  std::string remote_syslog;  // udp://host:port or tcp://host:port
+  std::string file;                // The first of these that is there; none: standard error.
+  std::string remote_syslog = {};  // udp://host:port or tcp://host:port
   bool syslog = false;
   uint64_t file_bytes_max = 0;  // See open_file_sink(); 0: no limit.
   uint32_t files_max = 0;

@@ -121,9 +121,9 @@ constexpr ConfigKey keys[] = {
      .shown = show_unix_mode},
     text<&Options::listen_unix_owner>("listen_unix_owner", Reload::restart,
                                       "Peal only: `user`, `user:group` or `:group`"),
-    boolean<&Options::proxy_protocol>(
-        "proxy_protocol", Reload::restart,
-        "every TCP connection must begin with a PROXY header, version 1 or 2"),
+    boolean<&Options::proxy_protocol>("proxy_protocol", Reload::restart,
+                                      "a TCP connection may begin with a PROXY header, version 1 "
+                                      "or 2; one without is its own peer"),
     text<&Options::client_advertise>("client_advertise", Reload::live,
                                      "`host:port` that clients are told instead of ours"),
     {.names = "server_name",

@@ -160,6 +160,8 @@ class Connection {
   void read_on();
   void cancel_recv();
   std::string_view complete_carried(std::string_view bytes);
+  bool take_proxy_header(std::string_view& bytes);
+  void refuse_proxy_header(std::string_view reason);
   size_t parse(std::string_view input);
   MessageRun repeats(std::string_view input) const;
   void keep(std::string_view bytes);
@@ -214,10 +216,11 @@ class Connection {
   bool echo_ : 1 = true;
   bool headers_ : 1 = false;
   bool no_responders_ : 1 = false;
-  bool async_info_ : 1 = false;  // It said protocol 1: it takes INFO at any time.
-  bool connected_ : 1 = false;   // It has said CONNECT.
-  bool ponged_ : 1 = false;      // It has been sent a PONG.
-  bool active_ : 1 = false;      // It has sent something since the last ping was due.
+  bool async_info_ : 1 = false;           // It said protocol 1: it takes INFO at any time.
+  bool connected_ : 1 = false;            // It has said CONNECT.
+  bool ponged_ : 1 = false;               // It has been sent a PONG.
+  bool awaits_proxy_header_ : 1 = false;  // Before anything else, there may be one.
+  bool active_ : 1 = false;               // It has sent something since the last ping was due.
   uint8_t pings_out_ = 0;
 
   uint32_t owned_ = no_subscription;

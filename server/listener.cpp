@@ -8,14 +8,15 @@
 
 namespace peal::server {
 
-Listener::Listener(Shard& shard, int descriptor) : shard_(shard), descriptor_(descriptor) {}
+Listener::Listener(Shard& shard, int descriptor, uint32_t index)
+    : shard_(shard), descriptor_(descriptor), token_{core::OpKind::accept, index, 0} {}
 
 void Listener::start() { arm(); }
 
 void Listener::arm() {
   armed_ = true;
   retry_ns_ = INT64_MAX;
-  shard_.reactor().accept(descriptor_, {core::OpKind::accept, 0, 0});
+  shard_.reactor().accept(descriptor_, token_);
 }
 
 void Listener::on_accept(const core::Completion& done) {
@@ -89,7 +90,7 @@ void Listener::stop() {
   retry_ns_ = INT64_MAX;
   shard_.state().accepting.store(false, std::memory_order_release);
   if (armed_) {
-    shard_.reactor().cancel({core::OpKind::accept, 0, 0});
+    shard_.reactor().cancel(token_);
   } else {
     close_if_idle();
   }

@@ -1,5 +1,5 @@
 #pragma once
-// Takes newcomers from the listening socket and gives each to the shard with the fewest
+// Takes newcomers from one listening socket and gives each to the shard with the fewest
 // connections. It lives on the first shard. It knows descriptors and counts; it must never know a
 // protocol.
 //
@@ -16,7 +16,8 @@ class Shard;
 
 class Listener {
  public:
-  Listener(Shard& shard, int descriptor);
+  /// `index` names it among the listeners of its shard.
+  Listener(Shard& shard, int descriptor, uint32_t index);
 
   void start();
   void on_accept(const core::Completion& done);
@@ -38,6 +39,7 @@ class Listener {
 
   Shard& shard_;
   const int descriptor_;
+  const core::Token token_;
   bool armed_ = false;
   bool stopping_ = false;
   bool closed_ = false;

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "core/log.hpp"
 #include "server/allowance.hpp"
@@ -48,9 +49,14 @@ class Files {
 
   void write_ports_file(const Options& options, const Server& server, core::Log& log) {
     if (options.ports_file_dir.empty()) return ports_file_.reset();
+    std::vector<std::string> urls;
+    for (const ListenAddress& each : server.addresses()) {
+      for (std::string& url : client_urls(each.host, static_cast<uint16_t>(each.port))) {
+        urls.push_back(std::move(url));
+      }
+    }
     auto written = ProcessFile::write(options.ports_file_dir + "/" + ports_file_name(),
-                                      ports_file_text(client_urls(options.host, server.port())),
-                                      ports_file_mode);
+                                      ports_file_text(urls), ports_file_mode);
     if (const auto* error = std::get_if<std::string>(&written)) {
       return log.error("ports file {}", *error);
     }
@@ -123,7 +129,13 @@ std::optional<std::string> serve(const ParsedCommand& command, Files& files, cor
   log.info("  Name:     {}", server.name());
   log.info("  ID:       {}", server.id());
   log.info("  Threads:  {}", server.shards());
-  log.info("Listening for client connections on {}:{}", options.host, server.port());
+  for (const ListenAddress& each : server.addresses()) {
+    log.info("Listening for client connections on {}:{}", each.host, each.port);
+  }
+  if (!options.listen_unix.empty()) {
+    log.info("Listening for client connections on {}", options.listen_unix);
+  }
+  if (options.proxy_protocol) log.info("PROXY protocol enabled for client connections");
   files.write_ports_file(options, server, log);
   log.info("Server is ready");
 
@@ -137,9 +149,6 @@ std::optional<std::string> serve(const ParsedCommand& command, Files& files, cor
 
 std::optional<std::string> run(const ParsedCommand& command) {
   const Options& options = command.options;
-  if (!options.listen_also.empty() || !options.listen_unix.empty() || options.proxy_protocol) {
-    return "several addresses, listen_unix and proxy_protocol: not supported yet";
-  }
   block_signals();  // Before the log's thread, which is the first.
   auto opened = core::Log::open(log_config(options));
   if (auto* error = std::get_if<std::string>(&opened)) return std::move(*error);

@@ -18,6 +18,7 @@
 #include "core/reactor.hpp"
 #include "core/socket.hpp"
 #include "core/thread.hpp"
+#include "core/unix_socket.hpp"
 #include "server/allowance.hpp"
 #include "server/server_id.hpp"
 #include "server/server_state.hpp"
@@ -97,6 +98,43 @@ protocol::Info make_info(const Options& options, uint16_t port) {
   return info;
 }
 
+struct Listening {
+  std::vector<ListenAddress> addresses;
+  std::vector<int> descriptors;
+  core::UnixSocketFile unix_socket;
+};
+
+std::optional<std::string> open_listeners_into(const Options& options, Listening& out) {
+  std::vector<ListenAddress> wanted{{options.host, options.port}};
+  wanted.insert(wanted.end(), options.listen_also.begin(), options.listen_also.end());
+  for (const ListenAddress& address : wanted) {
+    const auto port = static_cast<uint16_t>(std::max(address.port, 0));
+    auto made = core::listen_tcp(address.host, port);
+    if (auto* error = std::get_if<std::string>(&made)) return std::move(*error);
+    const auto& socket = std::get<core::ListeningSocket>(made);
+    out.descriptors.push_back(socket.descriptor);
+    out.addresses.push_back({address.host, socket.port});
+  }
+  if (options.listen_unix.empty()) return {};
+  auto made = core::listen_unix({.path = options.listen_unix,
+                                 .mode = options.listen_unix_mode,
+                                 .owner = options.listen_unix_owner});
+  if (auto* error = std::get_if<std::string>(&made)) return std::move(*error);
+  auto& listener = std::get<core::UnixListener>(made);
+  out.descriptors.push_back(listener.descriptor);
+  out.unix_socket = std::move(listener.file);
+  return {};
+}
+
+// All of them, or none.
+std::variant<Listening, std::string> open_listeners(const Options& options) {
+  Listening listening;
+  auto error = open_listeners_into(options, listening);
+  if (!error) return listening;
+  for (const int descriptor : listening.descriptors) ::close(descriptor);
+  return *std::move(error);
+}
+
 }  // namespace
 
 class Server::Impl {
@@ -121,7 +159,7 @@ class Server::Impl {
     wait();
   }
 
-  std::optional<std::string> start(int listener);
+  std::optional<std::string> start();
   std::optional<std::string> reload(const Options& options);
   void enter(Phase phase);
   void stop() { enter(Phase::stopping); }
@@ -130,10 +168,12 @@ class Server::Impl {
   ServerState state;
   const std::string id;
   const std::string name;
-  uint16_t port = 0;
+  std::vector<ListenAddress> addresses;
+  std::vector<int> listeners;
+  core::UnixSocketFile unix_socket;
 
  private:
-  void run_shard(unsigned index, int listener);
+  void run_shard(unsigned index);
   void notify_all();
   std::vector<uint32_t> surplus_connections(uint32_t connections_max) const;
 
@@ -153,10 +193,10 @@ class Server::Impl {
   std::mutex joining_;
 };
 
-std::optional<std::string> Server::Impl::start(int listener) {
+std::optional<std::string> Server::Impl::start() {
   const unsigned shards = mesh_.shards();
   for (unsigned index = 0; index < shards; index++) {
-    threads_.emplace_back([this, index, listener] { run_shard(index, listener); });
+    threads_.emplace_back([this, index] { run_shard(index); });
   }
   ready_.wait();
   const auto error = std::find_if(errors_.begin(), errors_.end(),
@@ -165,14 +205,14 @@ std::optional<std::string> Server::Impl::start(int listener) {
   go_.count_down();
   if (!failed_) return std::nullopt;
   wait();
-  ::close(listener);
+  for (const int listener : listeners) ::close(listener);
   return *error;
 }
 
 // A shard is made on its own thread, so that its memory is near and its ring knows its owner. None
 // of them runs before all are there, and none goes before all have stopped, because they wake each
 // other.
-void Server::Impl::run_shard(unsigned index, int listener) {
+void Server::Impl::run_shard(unsigned index) {
   core::name_thread(fmt::format("peal-shard-{}", index));
   const std::vector<int> processors = core::allowed_processors();
   if (pinned_ && index < processors.size()) core::pin_thread(processors[index]);
@@ -189,7 +229,9 @@ void Server::Impl::run_shard(unsigned index, int listener) {
     ready_.count_down();
     go_.wait();
     if (!failed_) {
-      if (index == 0) shard.listen(listener);
+      if (index == 0) {
+        for (const int listener : listeners) shard.listen(listener);
+      }
       while (shard.tick()) {
       }
       done_.arrive_and_wait();
@@ -235,7 +277,7 @@ std::optional<std::string> Server::Impl::reload(const Options& options) {
                        options.limits.control_line_bytes_max);
   }
   Settings settings{.options = options,
-                    .info = make_info(options, port),
+                    .info = make_info(options, static_cast<uint16_t>(addresses.front().port)),
                     .surplus_connections = surplus_connections(options.limits.connections_max)};
   settings.info.server_id = id;
   settings.info.server_name = name;
@@ -255,27 +297,28 @@ std::variant<std::unique_ptr<Server>, std::string> Server::start(const Options& 
                                                                  core::Log& log,
                                                                  std::function<void()> on_stopped) {
   const unsigned shards = options.threads != 0 ? options.threads : cpu_allowance();
-  const auto wanted_port = static_cast<uint16_t>(std::max(options.port, 0));
-  auto listening = core::listen_tcp(options.host, wanted_port);
-  if (auto* error = std::get_if<std::string>(&listening)) return std::move(*error);
-  const auto socket = std::get<core::ListeningSocket>(listening);
+  auto opened = open_listeners(options);
+  if (auto* error = std::get_if<std::string>(&opened)) return std::move(*error);
+  auto& listening = std::get<Listening>(opened);
+  const auto port = static_cast<uint16_t>(listening.addresses.front().port);
 
-  const Settings settings{
-      .options = options, .info = make_info(options, socket.port), .surplus_connections = {}};
+  const Settings settings{.options = options, .info = make_info(options, port)};
   auto impl = std::make_unique<Impl>(settings, shards, log, std::move(on_stopped));
-  impl->port = socket.port;
+  impl->addresses = std::move(listening.addresses);
+  impl->listeners = std::move(listening.descriptors);
+  impl->unix_socket = std::move(listening.unix_socket);
   impl->state.hash_seed = random_seed();
   impl->state.memory_budget_bytes = options.memory_budget_bytes != 0
                                         ? options.memory_budget_bytes
                                         : memory_allowance_bytes() / 4 * 3;
-  if (auto error = impl->start(socket.descriptor)) return *std::move(error);
+  if (auto error = impl->start()) return *std::move(error);
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
 
-uint16_t Server::port() const { return impl_->port; }
+const std::vector<ListenAddress>& Server::addresses() const { return impl_->addresses; }
 const std::string& Server::id() const { return impl_->id; }
 const std::string& Server::name() const { return impl_->name; }
 std::optional<std::string> Server::reload(const Options& options) { return impl_->reload(options); }

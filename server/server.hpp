@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "core/log.hpp"
 #include "server/options.hpp"
@@ -27,7 +28,8 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  uint16_t port() const;
+  /// Where it listens, the first as INFO says it. The ports are those that were taken.
+  const std::vector<ListenAddress>& addresses() const;
   const std::string& id() const;
   const std::string& name() const;
   unsigned shards() const;

@@ -17,10 +17,10 @@ namespace peal::server {
 
 struct Settings {
   Options options;
-  protocol::Info info;  // What every client is told; each gets its own id and address besides.
+  protocol::Info info = {};  // What every client is told; each gets its own id and address besides.
   /// Of each shard, so many connections are to go when it takes these settings up, because fewer
   /// are allowed. Empty: none.
-  std::vector<uint32_t> surplus_connections;
+  std::vector<uint32_t> surplus_connections = {};
 };
 
 class SettingsBoard {

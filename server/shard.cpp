@@ -50,8 +50,9 @@ Shard::Shard(ShardId id, ServerState& state, core::Mesh& mesh, core::Reactor& re
 Shard::~Shard() = default;
 
 void Shard::listen(int descriptor) {
-  listener_ = std::make_unique<Listener>(*this, descriptor);
-  listener_->start();
+  const auto index = static_cast<uint32_t>(listeners_.size());
+  listeners_.push_back(std::make_unique<Listener>(*this, descriptor, index));
+  listeners_.back()->start();
 }
 
 bool Shard::tick() {
@@ -100,7 +101,7 @@ void Shard::complete(std::span<const core::Completion> completions) {
         }
         break;
       case OpKind::accept:
-        listener_->on_accept(done);
+        listeners_[done.token.slot]->on_accept(done);
         break;
       case OpKind::send:
       case OpKind::wake:
@@ -216,7 +217,7 @@ void Shard::resume_waiting() {
     }
   }
   if (parked_count_ > 0) resume_parked();
-  if (listener_) listener_->on_turn(now_ns());
+  for (const auto& listener : listeners_) listener->on_turn(now_ns());
 }
 
 void Shard::resume_parked() {
@@ -307,7 +308,7 @@ void Shard::follow_phase() {
 }
 
 void Shard::enter_lame_duck() {
-  if (listener_) listener_->stop();
+  for (const auto& listener : listeners_) listener->stop();
   lame_duck_next_ns_ = now_ns() + options().lame_duck_grace_period.count();
   lame_duck_end_ns_ = now_ns() + options().lame_duck_duration.count();
   for (const auto& connection : connections_) {
@@ -337,7 +338,7 @@ void Shard::close_next_lame_ducks() {
 }
 
 void Shard::stop_all() {
-  if (listener_) listener_->stop();
+  for (const auto& listener : listeners_) listener->stop();
   stop_by_ns_ = now_ns() + stop_within_ns;
   for (const auto& connection : connections_) {
     if (connection) connection->close(CloseReason::server_shutdown);
@@ -347,7 +348,7 @@ void Shard::stop_all() {
 // Not while somebody may still be sent here.
 bool Shard::finished() const {
   return phase_ == Phase::stopping && connections_open_ == 0 && dirty_.empty() &&
-         (!listener_ || listener_->stopped()) &&
+         std::ranges::all_of(listeners_, &Listener::stopped) &&
          !state_.accepting.load(std::memory_order_acquire) &&
          state_.shard_words[id()].connections.load(std::memory_order_relaxed) == 0;
 }
@@ -397,7 +398,9 @@ void Shard::decide_sleep() {
 
   int64_t deadline_ns = timers_.next_ns();
   if (!stalled_.empty()) deadline_ns = std::min(deadline_ns, stalled_.front().until_ns);
-  if (listener_) deadline_ns = std::min(deadline_ns, listener_->next_ns());
+  for (const auto& listener : listeners_) {
+    deadline_ns = std::min(deadline_ns, listener->next_ns());
+  }
   if (phase_ == Phase::lame_duck) {
     deadline_ns = std::min({deadline_ns, lame_duck_next_ns_, now_ns() + lame_duck_look_ns});
   }

@@ -142,7 +142,7 @@ class Shard {
   ShardLink link_;
   Fences fences_;
   Router router_;
-  std::unique_ptr<Listener> listener_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
 
   std::vector<std::unique_ptr<Connection>> connections_;  // By slot.
   std::vector<uint32_t> generations_;

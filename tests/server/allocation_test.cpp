@@ -94,9 +94,7 @@ constexpr std::string_view hello = "CONNECT {\"verbose\":false,\"pedantic\":fals
 /// Two shards, a publisher on the first, subscribers on one of them or both.
 class World {
  public:
-  World()
-      : state_({.options = options_, .info = {}, .surplus_connections = {}}, shard_count),
-        mesh_(shard_count, 256 * 1024, 64 * 1024) {
+  World() : state_({.options = options_}, shard_count), mesh_(shard_count, 256 * 1024, 64 * 1024) {
     log_ = std::get<0>(core::Log::open({}));
     for (ShardId id = 0; id < shard_count; id++) {
       reactors_.push_back(std::get<0>(core::Reactor::create({})));

@@ -38,8 +38,7 @@ server::Options options_for(const Scenario& scenario) {
 }
 
 server::Settings settings_for(const Scenario& scenario) {
-  server::Settings settings{
-      .options = options_for(scenario), .info = {}, .surplus_connections = {}};
+  server::Settings settings{.options = options_for(scenario)};
   settings.info.server_id = "SIM";
   settings.info.server_name = "sim";
   settings.info.version = "0.0.0";
