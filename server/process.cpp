@@ -113,11 +113,16 @@ void block_signals() {
   ::signal(SIGPIPE, SIG_IGN);  // A peer that went away is an errno.
 }
 
-WishFrom await_wish() {
+WishFrom await_wish(std::chrono::nanoseconds patience) {
   const sigset_t set = awaited_signals();
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(patience);
+  const timespec time{static_cast<time_t>(seconds.count()), (patience - seconds).count()};
   for (;;) {
     siginfo_t info{};
-    if (::sigwaitinfo(&set, &info) < 0) continue;
+    if (::sigtimedwait(&set, &info, patience.count() == 0 ? nullptr : &time) < 0) {
+      if (errno == EAGAIN) return {Wish::nothing, 0};
+      continue;
+    }
     const bool preview = info.si_code == SI_QUEUE && info.si_value.sival_int == preview_mark;
     return {wish_of(info.si_signo, preview), info.si_pid};
   }

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@ enum class Wish {
   reload,
   preview_reload,
   server_stopped,
+  nothing,  // Time was up.
 };
 
 struct WishFrom {
@@ -34,8 +36,8 @@ struct WishFrom {
 /// to nobody but await_wish().
 void block_signals();
 
-/// Waits for the next signal.
-WishFrom await_wish();
+/// Waits for the next signal, at most so long; zero is for ever.
+WishFrom await_wish(std::chrono::nanoseconds patience = {});
 
 /// Makes await_wish() return server_stopped; from any thread.
 void announce_server_stopped();

@@ -12,6 +12,7 @@
 #include "server/reload.hpp"
 #include "server/reload_preview.hpp"
 #include "server/server.hpp"
+#include "server/service_manager.hpp"
 #include "server/version.hpp"
 
 namespace peal::server {
@@ -76,14 +77,17 @@ class Running {
 
   /// Until the server has ended, on demand or by itself.
   void obey_signals() {
+    server_.is_alive();  // The first roll call.
+    manager_.say("READY=1");
     for (;;) {
-      const WishFrom wish = await_wish();
+      const WishFrom wish = await_wish(manager_.watchdog_interval() / 2);
       switch (wish.wish) {
         case Wish::terminate:
           if (leaving_) break;  // As in nats-server: a lame duck that is told to go is on its way.
           [[fallthrough]];
         case Wish::stop:
           log_.info("Initiating Shutdown...");
+          manager_.say("STOPPING=1");
           return server_.stop();
         case Wish::lame_duck:
           leaving_ = true;
@@ -93,18 +97,32 @@ class Running {
           log_.reopen();
           break;
         case Wish::reload:
+          manager_.say_reloading();
           reload();
+          manager_.say("READY=1");
           break;
         case Wish::preview_reload:
           answer_preview(wish.sender, text_of(plan_reload(command_)));
           break;
         case Wish::server_stopped:
           return;
+        case Wish::nothing:
+          watch();
+          break;
       }
     }
   }
 
  private:
+  // A thread that does not turn any more is what a watchdog is for, so nothing is said then.
+  void watch() {
+    if (server_.is_alive()) {
+      manager_.say("WATCHDOG=1");
+    } else {
+      log_.error("a thread has not turned for {} s", manager_.watchdog_interval().count() / 2e9);
+    }
+  }
+
   void reload() {
     ReloadPlan plan = plan_reload(command_);
     if (!carry_out(plan, command_.options, server_, log_)) return;
@@ -118,6 +136,7 @@ class Running {
   Server& server_;
   Files& files_;
   core::Log& log_;
+  ServiceManager manager_;
   bool leaving_ = false;
 };
 

@@ -161,6 +161,7 @@ class Server::Impl {
 
   std::optional<std::string> start();
   std::optional<std::string> reload(const Options& options);
+  bool is_alive();
   void enter(Phase phase);
   void stop() { enter(Phase::stopping); }
   void wait();
@@ -248,6 +249,16 @@ void Server::Impl::enter(Phase phase) {
   notify_all();
 }
 
+bool Server::Impl::is_alive() {
+  const uint64_t last = state.roll_call.load(std::memory_order_relaxed);
+  const bool all = std::ranges::all_of(state.shard_words, [&](const auto& words) {
+    return words.answered.load(std::memory_order_relaxed) == last;
+  });
+  state.roll_call.store(last + 1, std::memory_order_relaxed);
+  notify_all();
+  return all;
+}
+
 void Server::Impl::notify_all() {
   for (const auto& reactor : reactors_) {
     if (reactor) reactor->notify();
@@ -323,6 +334,7 @@ const std::string& Server::id() const { return impl_->id; }
 const std::string& Server::name() const { return impl_->name; }
 std::optional<std::string> Server::reload(const Options& options) { return impl_->reload(options); }
 unsigned Server::shards() const { return static_cast<unsigned>(impl_->state.shard_words.size()); }
+bool Server::is_alive() { return impl_->is_alive(); }
 void Server::lame_duck() { impl_->enter(Phase::lame_duck); }
 void Server::stop() { impl_->stop(); }
 void Server::wait() { impl_->wait(); }

@@ -39,6 +39,10 @@ class Server {
   /// changed.
   std::optional<std::string> reload(const Options& options);
 
+  /// Whether every thread has had a turn since the last call of this function. Asks them for
+  /// another.
+  bool is_alive();
+
   /// Takes no newcomers, tells clients to go elsewhere, and lets them go over time; then it stops.
   void lame_duck();
   /// Lets every client go at once, after its last bytes; wait() returns when it is done.

@@ -24,6 +24,7 @@ struct ServerState {
   uint64_t hash_seed = 0;  // Of the interest indices, so that no client can choose collisions.
 
   std::atomic<Phase> phase{Phase::running};
+  std::atomic<uint64_t> roll_call{0};  // Each shard answers a new number in its next turn.
   std::atomic<uint64_t> next_cid{1};
   std::atomic<bool> accepting{true};  // Newcomers may still be placed on any shard.
 
@@ -31,6 +32,7 @@ struct ServerState {
   struct alignas(core::cache_line_bytes) ShardWords {
     std::atomic<uint32_t> connections{0};  // Placed on the shard, and not gone yet.
     std::atomic<int64_t> memory_bytes{0};
+    std::atomic<uint64_t> answered{0};               // The last roll call that it heard.
     std::atomic<uint64_t> largest_holding_bytes{0};  // Of one connection; while over the budget.
   };
   std::vector<ShardWords> shard_words;

@@ -61,6 +61,7 @@ bool Shard::tick() {
   stats_.turns++;
   tracing_ = log_.enabled(core::Level::trace);
 
+  answer_roll_call();
   follow_settings();
   complete_sends(completions);
   link_.drain(*this);
@@ -261,6 +262,14 @@ void Shard::on_no_responders(uint32_t slot, uint32_t generation, std::string_vie
   Connection* connection = find(slot, generation);
   if (connection == nullptr || !connection->open()) return;
   router_.answer_no_responders(*connection, subject, reply);
+}
+
+// Somebody wants to know whether we still turn.
+void Shard::answer_roll_call() {
+  const uint64_t call = state_.roll_call.load(std::memory_order_relaxed);
+  if (call == roll_call_) return;
+  roll_call_ = call;
+  state_.shard_words[id()].answered.store(call, std::memory_order_relaxed);
 }
 
 // ---- Reload.

@@ -118,6 +118,7 @@ class Shard {
   void enter_lame_duck();
   void close_next_lame_ducks();
   void stop_all();
+  void answer_roll_call();
   void follow_settings();
   void close_newest(uint32_t count);
   void watch_memory();
@@ -158,6 +159,7 @@ class Shard {
   size_t parked_count_ = 0;
 
   bool tracing_ = false;
+  uint64_t roll_call_ = 0;
   Phase phase_ = Phase::running;
   int64_t lame_duck_next_ns_ = INT64_MAX;
   int64_t lame_duck_end_ns_ = 0;
