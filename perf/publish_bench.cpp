@@ -41,8 +41,7 @@ server::Options quiet_options() {
 class World {
  public:
   explicit World(ShardId shards)
-      : options_(quiet_options()),
-        state_(options_, shards),
+      : state_({.options = quiet_options()}, shards),
         mesh_(shards, mailbox_bytes, control_bytes),
         log_(std::get<0>(core::Log::open({}))) {
     for (ShardId id = 0; id < shards; id++) {
@@ -80,7 +79,6 @@ class World {
     return descriptor;
   }
 
-  const server::Options options_;
   server::ServerState state_;
   core::Mesh mesh_;
   std::unique_ptr<core::Log> log_;
