@@ -135,6 +135,8 @@ constexpr ConfigKey keys[] = {
     ignored("server_metadata", KeyType::block, "nobody asks for it without a cluster"),
     number<0, threads_max, &Options::threads>("threads", Reload::restart,
                                               "Peal only: 0 is one for each core allowed"),
+    number<0, busy_poll_us_max, &Options::busy_poll_us>(
+        "busy_poll_us", Reload::live, "Peal only: an idle thread looks for work so long first"),
     text<&Options::pid_file>("pid_file,pidfile", Reload::live, "removed at exit"),
     text<&Options::ports_file_dir>("ports_file_dir", Reload::live,
                                    "folder for `<program>_<pid>.ports`"),

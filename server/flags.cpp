@@ -100,6 +100,10 @@ Refusal set_memory_budget(FlagDraft& draft, std::string_view value) {
                      draft.command.options.memory_budget_bytes);
 }
 
+Refusal set_busy_poll(FlagDraft& draft, std::string_view value) {
+  return read_number(value, 0, busy_poll_us_max, draft.command.options.busy_poll_us);
+}
+
 Refusal set_mailbox_bytes(FlagDraft& draft, std::string_view value) {
   return read_number(value, 0, 1 << 30, draft.command.options.mailbox_bytes);
 }
@@ -154,6 +158,8 @@ constexpr Flag flags[] = {
     {"listen_unix", "PATH", "a Unix domain socket to listen on as well",
      set_text<&Options::listen_unix>},
     {"threads", "N", "threads that serve (default: one per core allowed)", set_threads},
+    {"busy_poll_us", "N", "look for work so long before going to sleep (default: 0)",
+     set_busy_poll},
     {"memory_budget", "BYTES", "what the server may hold (default: 3/4 of what is allowed)",
      set_memory_budget},
     {"c,config", "FILE", "configuration file; flags win over it", set_config_file},

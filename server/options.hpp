@@ -18,6 +18,9 @@ namespace peal::server {
 /// ordered pair. A number of taste: no machine that was measured wants as many.
 inline constexpr unsigned threads_max = 256;
 
+/// To poll for longer than a second without any work is to poll always.
+inline constexpr uint32_t busy_poll_us_max = 1'000'000;
+
 /// What one client may use. The defaults are nats-server's; zero means unlimited where it says so.
 struct Limits {
   uint32_t control_line_bytes_max = 4096;
@@ -74,6 +77,7 @@ struct Options {
   bool no_header_support = false;
 
   uint64_t memory_budget_bytes = 0;  // 0: three quarters of the memory allowance.
+  uint32_t busy_poll_us = 0;         // An idle shard looks for work so long before it sleeps.
 
   // For tests, and for an operator who was asked to try something. Hidden from --help.
   uint32_t mailbox_bytes = 0;  // 0: the mesh's own choice.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <functional>
+#include <thread>
 
 namespace peal::server {
 namespace {
@@ -59,6 +60,7 @@ bool Shard::tick() {
   const std::span<const core::Completion> completions = reactor_.wait(deadline_ns_);
   mesh_.set_asleep(id(), false);
   stats_.turns++;
+  turn_completions_ = completions.size();
   tracing_ = log_.enabled(core::Level::trace);
 
   answer_roll_call();
@@ -403,7 +405,7 @@ bool Shard::has_work() const {
 
 void Shard::decide_sleep() {
   deadline_ns_ = 0;
-  if (has_work()) return;
+  if (has_work() || polls_on()) return;
 
   int64_t deadline_ns = timers_.next_ns();
   if (!stalled_.empty()) deadline_ns = std::min(deadline_ns, stalled_.front().until_ns);
@@ -418,6 +420,16 @@ void Shard::decide_sleep() {
   }
   if (mesh_.shards() > 1 && !may_sleep()) return;
   deadline_ns_ = deadline_ns;
+}
+
+// For who has cores to spare: whoever has something for a shard that polls need not wake it.
+bool Shard::polls_on() {
+  if (options().busy_poll_us == 0) return false;
+  const bool idle = turn_completions_ == 0 && (mesh_.shards() == 1 || !link_.has_news());
+  if (!idle) poll_until_ns_ = now_ns() + int64_t{options().busy_poll_us} * 1000;
+  if (now_ns() >= poll_until_ns_) return false;
+  if (idle) std::this_thread::yield();  // Clients may be on the same processor.
+  return true;
 }
 
 // Says that we sleep and what we wait for, then looks once more: whoever showed us something before

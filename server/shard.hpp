@@ -125,6 +125,7 @@ class Shard {
   void release(uint32_t slot);
   size_t bytes_to_resume(ShardId target) const;
   void decide_sleep();
+  bool polls_on();
   bool may_sleep();
   bool has_work() const;
   bool finished() const;
@@ -165,6 +166,8 @@ class Shard {
   int64_t lame_duck_end_ns_ = 0;
   int64_t stop_by_ns_ = INT64_MAX;
   int64_t memory_watch_ns_ = 0;
+  size_t turn_completions_ = 0;
+  int64_t poll_until_ns_ = 0;
   int64_t deadline_ns_ = 0;
 };
 
