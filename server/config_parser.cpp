@@ -174,7 +174,7 @@ class Parser {
     ConfigEntry entry{.key = {}, .position = position(), .value = {}};
     const bool quoted = next_is('"') || next_is('\'');
     if (quoted ? !read_quoted(entry.key) : !read_bare_key(entry.key)) return false;
-    if (!quoted && entry.key == "include" && !at_end() && is_blank(text_[at_])) {
+    if (!quoted && folded_name(entry.key) == "include" && !at_end() && is_blank(text_[at_])) {
       return read_include(map);
     }
     skip_blanks_and_comments();

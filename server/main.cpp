@@ -53,10 +53,15 @@ int main(int argc, char** argv) {
                                          : send_signal(command.signal_name, command.signal_target);
       return error ? fail(*error) : 0;
     }
+    case Action::test_config:
+      for (const std::string& warning : command.warnings) {
+        fmt::print(stderr, "{}: warning: {}\n", program_name, warning);
+      }
+      fmt::print("{}\n", command.message);
+      return 0;
     case Action::show_help:
     case Action::show_config_keys:
     case Action::show_version:
-    case Action::test_config:
       fmt::print("{}\n", command.message);
       return 0;
   }
