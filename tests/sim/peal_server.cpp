@@ -71,6 +71,12 @@ class PealServer : public ServerUnderTest {
                                                   *reactors_[i], mix(scenario.seed + i)));
     }
     shards_[0]->shard.listen(listener_);
+    // Some seeds have reloads, and the histories of the others are without.
+    const uint64_t lot = mix(scenario.seed + 977);
+    if (lot % 4 == 0) {
+      shards_[0]->server = this;
+      shards_[0]->ticks_per_reload = 5 + lot / 4 % 100;
+    }
   }
 
   ~PealServer() override {
@@ -103,6 +109,7 @@ class PealServer : public ServerUnderTest {
   bool cuts_off() const override { return true; }
 
   void count_ways(std::map<std::string, uint64_t>& ways) const override {
+    ways["reloads"] += reloads_;
     for (const auto& each : shards_) {
       const server::ShardStats& stats = each->shard.stats();
       ways["messages to shards"] += stats.messages_to_shards;
@@ -135,13 +142,33 @@ class PealServer : public ServerUnderTest {
     for (const auto& reactor : reactors_) reactor->notify();
   }
 
+  // As an operator does who cannot leave his file alone: between two turns of one shard, in the
+  // midst of those of others. Each time clients are told something new.
+  void reload() {
+    uint64_t number = 0;
+    server::Settings settings = *state_.settings.take(number);
+    settings.info.server_name = "sim-" + std::to_string(number + 1);
+    settings.options.ping_interval =
+        settings.options.ping_interval * (number % 2 == 0 ? 2 : 1) / (number % 2 == 0 ? 1 : 2);
+    state_.settings.publish(std::move(settings));
+    reloads_++;
+    for (const auto& reactor : reactors_) reactor->notify();
+  }
+
   struct Ticking : Tickable {
     Ticking(server::ShardId id, server::ServerState& state, core::Mesh& mesh,
             core::Reactor& reactor, uint64_t seed)
         : shard(id, state, mesh, reactor, silent_log(), seed) {}
-    bool tick() override { return shard.tick(); }
+    bool tick() override {
+      const bool goes_on = shard.tick();
+      if (ticks_per_reload != 0 && ++ticks % ticks_per_reload == 0) server->reload();
+      return goes_on;
+    }
     int64_t next_deadline_ns() const override { return shard.next_deadline_ns(); }
     mutable server::Shard shard;
+    PealServer* server = nullptr;
+    uint64_t ticks_per_reload = 0;  // 0: never.
+    uint64_t ticks = 0;
   };
 
   server::ServerState state_;
@@ -150,6 +177,7 @@ class PealServer : public ServerUnderTest {
   const core::LedgerPage ledger_before_;
   std::vector<std::unique_ptr<core::Reactor>> reactors_;
   std::vector<std::unique_ptr<Ticking>> shards_;
+  uint64_t reloads_ = 0;
 };
 
 }  // namespace

@@ -63,14 +63,26 @@ TEST_CASE("server: keeps its promises") {
               static_cast<unsigned long long>(deliveries),
               static_cast<unsigned long long>(failures));
   if (count < seeds_for_all_ways || failures > 0) return;
-  for (const char* way :
-       {"messages to shards", "parked", "fences waited", "stalls", "receive starved",
-        "no responders", "queue rerouted", "queue unclaimed", "accept errors",
-        "closed: Client Closed", "closed: Read Error", "closed: Write Error",
-        "closed: Protocol Violation", "closed: Slow Consumer (Pending Bytes)",
-        "closed: Slow Consumer (Write Deadline)", "closed: Stale Connection",
-        "closed: Maximum Connections Exceeded", "closed: Memory Budget Exceeded",
-        "closed: Server Shutdown"}) {
+  for (const char* way : {"messages to shards",
+                          "parked",
+                          "fences waited",
+                          "stalls",
+                          "receive starved",
+                          "no responders",
+                          "queue rerouted",
+                          "queue unclaimed",
+                          "accept errors",
+                          "closed: Client Closed",
+                          "closed: Read Error",
+                          "closed: Write Error",
+                          "closed: Protocol Violation",
+                          "closed: Slow Consumer (Pending Bytes)",
+                          "closed: Slow Consumer (Write Deadline)",
+                          "closed: Stale Connection",
+                          "closed: Maximum Connections Exceeded",
+                          "closed: Memory Budget Exceeded",
+                          "closed: Server Shutdown",
+                          "reloads"}) {
     CAPTURE(way);
     CHECK(ways[way] > 0);
   }
