@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 namespace peal::core {
 namespace {
@@ -43,6 +45,15 @@ uint16_t port_of(int descriptor) {
                    : reinterpret_cast<const sockaddr_in&>(address).sin_port);
 }
 
+bool bind_in_time(int descriptor, const addrinfo& address) {
+  const auto give_up = std::chrono::steady_clock::now() + taken_patience;
+  while (bind(descriptor, address.ai_addr, address.ai_addrlen) != 0) {
+    if (errno != EADDRINUSE || std::chrono::steady_clock::now() >= give_up) return false;
+    std::this_thread::sleep_for(taken_pause);
+  }
+  return true;
+}
+
 }  // namespace
 
 std::variant<ListeningSocket, std::string> listen_tcp(const std::string& host, uint16_t port) {
@@ -64,7 +75,7 @@ std::variant<ListeningSocket, std::string> listen_tcp(const std::string& host, u
     // A server that was restarted finds its old connections still waiting out their time.
     const int on = 1;
     setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(descriptor, at->ai_addr, at->ai_addrlen) == 0 && ::listen(descriptor, backlog) == 0) {
+    if (bind_in_time(descriptor, *at) && ::listen(descriptor, backlog) == 0) {
       freeaddrinfo(found);
       return ListeningSocket{descriptor, port_of(descriptor)};
     }

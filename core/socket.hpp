@@ -1,6 +1,7 @@
 #pragma once
 // The listening socket. It knows addresses and their text; it must never know who connects.
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -11,6 +12,11 @@ struct ListeningSocket {
   int descriptor;
   uint16_t port;  // The one that was given, where any was asked for.
 };
+
+/// The kernel lets go of a killed server's ring, and with it of its listening sockets, a moment
+/// after the process has gone: one that is in use is asked for again for so long.
+inline constexpr auto taken_patience = std::chrono::seconds(1);
+inline constexpr auto taken_pause = std::chrono::milliseconds(10);
 
 /// Binds to a host name or address; port 0 is any free one. The error is one sentence with the
 /// remedy.

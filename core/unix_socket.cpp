@@ -9,10 +9,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <optional>
+#include <thread>
 #include <utility>
+
+#include "core/socket.hpp"
 
 namespace peal::core {
 
@@ -77,7 +81,12 @@ std::variant<UnixListener, std::string> listen_unix(const UnixSocketConfig& conf
     return refusal(path, fmt::format("a path has {} bytes at most", sizeof address.sun_path - 1));
   }
   std::memcpy(address.sun_path, path.data(), path.size());
-  if (somebody_listens(address)) {
+  const auto give_up = std::chrono::steady_clock::now() + taken_patience;
+  while (somebody_listens(address)) {
+    if (std::chrono::steady_clock::now() < give_up) {
+      std::this_thread::sleep_for(taken_pause);
+      continue;
+    }
     return refusal(path, "a server has it; stop that server, or choose another path");
   }
   struct stat status {};

@@ -6,10 +6,11 @@ import re
 import socket
 import stat
 import struct
+import subprocess
 import time
 
 from scenarios.scene import check, scenario, wait_for
-from wire import PATIENCE_S, Connection
+from wire import PATIENCE_S, Connection, Server
 
 BINARY_MARK = b"\r\n\r\n\0\r\nQUIT\n"
 HELLO = b'CONNECT {"verbose":false,"protocol":1}\r\nPING\r\n'
@@ -109,3 +110,25 @@ def proxy_off(scene):
     connection.send(b"PROXY TCP4 1.2.3.4 5.6.7.8 11 22\r\n" + HELLO)
     connection.expect(b"-ERR 'Unknown Protocol Operation'\r\n")
     connection.expect_eof()
+
+
+@scenario("listeners: the socket of a server that was killed is taken over, that of one alive is not",
+          alone=True, tags=["peal"])
+def unix_taken(scene):
+    path = f"{scene.server.directory}/peal.sock"
+    config = f'listen_unix: "{path}"'
+    first = Server(scene.server.command[0], config)
+    try:
+        second = subprocess.run([scene.server.command[0], "-p", "-1", "--listen_unix", path],
+                                capture_output=True, timeout=PATIENCE_S)
+        check(second.returncode == 1 and b"a server has it" in second.stderr, f"{second}")
+        unix(path).read_info()
+    finally:
+        first.kill()
+    check(os.path.exists(path), "a killed server cannot have removed it")
+    third = Server(scene.server.command[0], config)
+    try:
+        unix(path).read_info()
+        third.stop()
+    finally:
+        third.kill()
