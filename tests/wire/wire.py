@@ -61,7 +61,7 @@ def first_difference(expected, seen):
 class Server:
     """One server process on a port of the kernel's choice, with its own directory and log."""
 
-    def __init__(self, path, config="", flags=(), port=-1):
+    def __init__(self, path, config="", flags=(), port=-1, environment=None):
         self.directory = tempfile.mkdtemp(prefix="wire-")
         self.rewrite(config)
         self.command = [path, "-a", "127.0.0.1", "-p", str(port), "-c", self.config_path,
@@ -73,7 +73,8 @@ class Server:
         self._log_ended = False
         self.process = subprocess.Popen(
             self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, cwd=self.directory, start_new_session=True)
+            stderr=subprocess.PIPE, cwd=self.directory, start_new_session=True,
+            env={**os.environ, **(environment or {})})
         threading.Thread(target=self._read_log, daemon=True).start()
         try:
             self._wait(lambda: self.port is not None, PATIENCE_S, "log line that says the port")

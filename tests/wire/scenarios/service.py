@@ -1,6 +1,5 @@
 """What a server says to systemd."""
 
-import os
 import socket
 
 from scenarios.scene import check, scenario
@@ -14,11 +13,8 @@ def service_manager(scene):
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     manager.bind(path)
     manager.settimeout(PATIENCE_S)
-    os.environ["NOTIFY_SOCKET"], os.environ["WATCHDOG_USEC"] = path, "200000"
-    try:
-        server = Server(scene.server.command[0])
-    finally:
-        del os.environ["NOTIFY_SOCKET"], os.environ["WATCHDOG_USEC"]
+    server = Server(scene.server.command[0],
+                    environment={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "200000"})
 
     def next_words():
         while (words := manager.recv(4096)) == b"WATCHDOG=1":
