@@ -28,7 +28,9 @@ uint32_t count_tokens(std::string_view filter) {
 Connection::Verdict Connection::apply(const protocol::Command& command) {
   using protocol::CommandKind;
   if (shard_.tracing()) {
-    trace_command(shard_.log(), label(), command, shard_.options().traced_message_bytes_max);
+    const Options& options = shard_.options();
+    trace_command(shard_.log(), label(), command,
+                  {options.traced_message_bytes_max, options.trace_headers});
   }
   switch (command.kind) {
     case CommandKind::pub:

@@ -22,6 +22,14 @@ Refusal set_unlimited(ConfigTarget& target, const ConfigValue& value) {
   return {};
 }
 
+Refusal check_write_timeout(ConfigTarget&, const ConfigValue& value) {
+  std::string policy;
+  if (auto refusal = read_text(value, policy)) return refusal;
+  if (policy == "default" || policy == "close") return {};
+  return fmt::format("'{}' is not supported: a client that misses write_deadline is closed",
+                     policy);
+}
+
 template <auto member>
 constexpr ConfigKey unlimited(std::string_view names, std::string_view note) {
   return {.names = names,
@@ -52,7 +60,10 @@ constexpr ConfigKey keys[] = {
                                        "unanswered ones after which it is stale"),
     duration<&Options::write_deadline>("write_deadline", Reload::live,
                                        "for a client to take something of what waits for it"),
-    refused("write_timeout", KeyType::text, "a client that misses write_deadline is closed"),
+    {.names = "write_timeout",
+     .type = KeyType::text,
+     .note = "`default` or `close`: a client that misses write_deadline is closed",
+     .apply = check_write_timeout},
     ignored("no_fast_producer_stall", KeyType::boolean,
             "a subscriber that is stuck stalls nobody, see docs/decisions/0006"),
     number<0, bytes_max, &Options::memory_budget_bytes>(

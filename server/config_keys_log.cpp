@@ -36,7 +36,8 @@ constexpr ConfigKey keys[] = {
      .reload = Reload::live,
      .note = "the same as `trace`: there is no system account to be traced besides",
      .apply = fields::set_boolean<&Options::trace>},
-    ignored("trace_headers", KeyType::boolean, "headers are traced with the message"),
+    boolean<&Options::trace_headers>("trace_headers", Reload::live,
+                                     "of a message only the headers go into the trace"),
     number<0, INT32_MAX, &Options::traced_message_bytes_max>(
         "max_traced_msg_len", Reload::live, "of a message in the trace; 0: what a line holds",
         KeyType::bytes),

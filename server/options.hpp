@@ -54,6 +54,7 @@ struct Options {
 
   bool debug = false;
   bool trace = false;
+  bool trace_headers = false;  // Of a message only these.
   bool logtime = true;
   bool logtime_utc = false;
   bool log_json = false;

@@ -22,10 +22,23 @@ void trace_connect(core::Log& log, std::string_view label, std::string_view docu
       options.pedantic, options.echo, options.headers, options.no_responders);
 }
 
+void trace_message(core::Log& log, std::string_view label, const protocol::Command& command,
+                   TraceExtent extent) {
+  std::string_view shown = command.message;
+  if (extent.headers_only) {
+    if (command.header_bytes == 0) return;
+    shown = shown.substr(0, command.header_bytes);
+    while (shown.ends_with('\n') || shown.ends_with('\r')) shown.remove_suffix(1);
+  }
+  const bool cut = extent.bytes_max != 0 && shown.size() > extent.bytes_max;
+  if (cut) shown = shown.substr(0, extent.bytes_max);
+  log.trace("{} - <<- MSG_PAYLOAD: [\"{}{}\"]", label, shown, cut ? "..." : "");
+}
+
 }  // namespace
 
 void trace_command(core::Log& log, std::string_view label, const protocol::Command& command,
-                   size_t message_bytes_max) {
+                   TraceExtent extent) {
   using protocol::CommandKind;
   switch (command.kind) {
     case CommandKind::pub:
@@ -38,11 +51,7 @@ void trace_command(core::Log& log, std::string_view label, const protocol::Comma
         log.trace("{} - <<- [HPUB {}{}{} {} {}]", label, command.subject, reply.blank(), reply.text,
                   command.header_bytes, command.message.size());
       }
-      if (message_bytes_max == 0 || command.message.size() <= message_bytes_max) {
-        return log.trace("{} - <<- MSG_PAYLOAD: [\"{}\"]", label, command.message);
-      }
-      return log.trace("{} - <<- MSG_PAYLOAD: [\"{}...\"]", label,
-                       command.message.substr(0, message_bytes_max));
+      return trace_message(log, label, command, extent);
     }
     case CommandKind::sub: {
       const Optional queue{command.queue};

@@ -9,9 +9,15 @@
 
 namespace peal::server {
 
+/// How much of a message is shown.
+struct TraceExtent {
+  size_t bytes_max = 0;       // 0: as much as fits into a line.
+  bool headers_only = false;  // Nothing of what is said, only what is said about it.
+};
+
 /// `label` is how the log names the connection.
 void trace_command(core::Log& log, std::string_view label, const protocol::Command& command,
-                   size_t message_bytes_max);
+                   TraceExtent extent);
 
 /// A whole line, or the head of a message, with or without its line end.
 void trace_sent(core::Log& log, std::string_view label, std::string_view line);

@@ -149,3 +149,25 @@ def reload_files(scene):
     wait_for(lambda: os.path.exists(f"{directory}/log") and RELOADED in log(), "the new log")
     with open(f"{directory}/two.pid", encoding="utf-8") as file:
         check(int(file.read()) == server.process.pid, "the pid file names another process")
+
+
+@scenario("trace: of a message as much as was asked for, switched on by a reload", alone=True,
+          tags=["peal"])
+def trace_extent(scene):
+    server, connection = scene.server, scene.connect()
+    message = b"HPUB a 22 33\r\nNATS/1.0\r\nabc: def\r\n\r\nhello world\r\nPUB a 11\r\nhello again\r\n"
+
+    def traced(config):
+        reload(server, f"trace: true\n{config}")
+        before = len(server.log_lines)
+        connection.send(message)
+        connection.fence()
+        connection.send(b"PUB the.end 0\r\n\r\n")
+        wait_for(lambda: any("the.end" in line for line in server.log_lines[before:]), "the end")
+        return [line.split("MSG_PAYLOAD: ")[1] for line in server.log_lines[before:]
+                if "MSG_PAYLOAD" in line]
+    headers = r'NATS/1.0\x0d\x0aabc: def'
+    whole = [rf'["{headers}\x0d\x0a\x0d\x0ahello world"]', '["hello again"]']
+    check(traced("")[:2] == whole, "the whole message")
+    check(traced("max_traced_msg_len: 5")[:2] == ['["NATS/..."]', '["hello..."]'], "five bytes")
+    check(traced("trace_headers: true") == [f'["{headers}"]'], "the headers alone")
