@@ -9,7 +9,6 @@
 #include <cstring>
 #include <utility>
 
-#include "core/proxy_header.hpp"
 #include "protocol/writer.hpp"
 #include "server/shard.hpp"
 #include "server/trace.hpp"
@@ -20,9 +19,6 @@ namespace {
 using core::OpKind;
 
 constexpr int64_t second_ns = 1'000'000'000;
-
-// As long as nats-server waits for it.
-constexpr int64_t proxy_header_within_ns = 5 * second_ns;
 
 // One send takes so much at most: more would hide for long whether a subscriber makes progress.
 constexpr size_t send_bytes_max = 512 * 1024;
@@ -94,7 +90,7 @@ Connection::Connection(Shard& shard, uint32_t slot, uint32_t generation, int des
 void Connection::start() {
   shard_.log().debug("{} - Client connection created", label());
   awaits_proxy_header_ = shard_.options().proxy_protocol && !peer_.host.empty();
-  if (awaits_proxy_header_) check_later(since_ns_ + proxy_header_within_ns);
+  if (awaits_proxy_header_) check_later(proxy_header_due_ns());
   send_info(false);
   const int64_t interval_ns = shard_.options().ping_interval.count();
   ping_due_ns_ = since_ns_ + interval_ns;
@@ -188,39 +184,6 @@ void Connection::on_bytes(std::string_view bytes) {
   }
   if (open() && !bytes.empty()) keep(bytes);
   if (open() && stall_wanted_) stall(stall_sole_);
-}
-
-// True when what follows is the client's own: behind the header, or at once where there is none,
-// which nats-server takes as well. What comes in parts waits in the carry.
-bool Connection::take_proxy_header(std::string_view& bytes) {
-  const bool cut = !carry_.empty();
-  if (cut) carry(std::exchange(bytes, {}), core::proxy_header_bytes_max);
-  if (!open()) return false;
-  const core::ProxyHeader header = core::read_proxy_header(cut ? carry_.bytes() : bytes);
-  switch (header.kind) {
-    case core::ProxyHeader::Kind::need_more:
-      if (!bytes.empty()) carry(bytes, core::proxy_header_bytes_max);
-      return false;
-    case core::ProxyHeader::Kind::refused:
-      refuse_proxy_header(header.reason);
-      return false;
-    case core::ProxyHeader::Kind::taken:
-      if (!header.peer.host.empty()) peer_ = header.peer;
-      if (cut) carry_.consume(shard_.pool(), header.header_bytes);
-      if (!cut) bytes.remove_prefix(header.header_bytes);
-      break;
-    case core::ProxyHeader::Kind::absent:
-      break;
-  }
-  awaits_proxy_header_ = false;
-  needed_bytes_ = 0;
-  return true;
-}
-
-void Connection::refuse_proxy_header(std::string_view reason) {
-  shard_.log().warning("Error reading PROXY protocol header from {}: {}", label(), reason);
-  refusal_ = protocol::Refusal::protocol_violation;
-  close(CloseReason::refused);
 }
 
 // Brings the command that was cut by an earlier read to its end, and no more than that: what
@@ -420,9 +383,8 @@ void Connection::on_timer() {
     check_later(linger_until_ns_);
   }
   if (awaits_proxy_header_) {
-    const int64_t due_ns = since_ns_ + proxy_header_within_ns;
-    if (now_ns >= due_ns) return refuse_proxy_header("it has not come in time");
-    check_later(due_ns);
+    if (now_ns >= proxy_header_due_ns()) return refuse_proxy_header("it has not come in time");
+    check_later(proxy_header_due_ns());
   }
   if (send_in_flight_) {
     const int64_t due_ns = send_progress_ns_ + shard_.options().write_deadline.count();

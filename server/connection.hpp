@@ -162,6 +162,7 @@ class Connection {
   std::string_view complete_carried(std::string_view bytes);
   bool take_proxy_header(std::string_view& bytes);
   void refuse_proxy_header(std::string_view reason);
+  int64_t proxy_header_due_ns() const;
   size_t parse(std::string_view input);
   MessageRun repeats(std::string_view input) const;
   void keep(std::string_view bytes);

@@ -16,10 +16,9 @@
 
 #include "core/mesh.hpp"
 #include "core/reactor.hpp"
-#include "core/socket.hpp"
 #include "core/thread.hpp"
-#include "core/unix_socket.hpp"
 #include "server/allowance.hpp"
+#include "server/listening.hpp"
 #include "server/server_id.hpp"
 #include "server/server_state.hpp"
 #include "server/shard.hpp"
@@ -96,43 +95,6 @@ protocol::Info make_info(const Options& options, uint16_t port) {
   info.max_payload = options.limits.payload_bytes_max;
   info.peal_version = version;
   return info;
-}
-
-struct Listening {
-  std::vector<ListenAddress> addresses;
-  std::vector<int> descriptors;
-  core::UnixSocketFile unix_socket;
-};
-
-std::optional<std::string> open_listeners_into(const Options& options, Listening& out) {
-  std::vector<ListenAddress> wanted{{options.host, options.port}};
-  wanted.insert(wanted.end(), options.listen_also.begin(), options.listen_also.end());
-  for (const ListenAddress& address : wanted) {
-    const auto port = static_cast<uint16_t>(std::max(address.port, 0));
-    auto made = core::listen_tcp(address.host, port);
-    if (auto* error = std::get_if<std::string>(&made)) return std::move(*error);
-    const auto& socket = std::get<core::ListeningSocket>(made);
-    out.descriptors.push_back(socket.descriptor);
-    out.addresses.push_back({address.host, socket.port});
-  }
-  if (options.listen_unix.empty()) return {};
-  auto made = core::listen_unix({.path = options.listen_unix,
-                                 .mode = options.listen_unix_mode,
-                                 .owner = options.listen_unix_owner});
-  if (auto* error = std::get_if<std::string>(&made)) return std::move(*error);
-  auto& listener = std::get<core::UnixListener>(made);
-  out.descriptors.push_back(listener.descriptor);
-  out.unix_socket = std::move(listener.file);
-  return {};
-}
-
-// All of them, or none.
-std::variant<Listening, std::string> open_listeners(const Options& options) {
-  Listening listening;
-  auto error = open_listeners_into(options, listening);
-  if (!error) return listening;
-  for (const int descriptor : listening.descriptors) ::close(descriptor);
-  return *std::move(error);
 }
 
 }  // namespace
