@@ -23,12 +23,8 @@ bool has_wildcard(std::string_view filter) {
 }
 
 bool has_empty_token(std::string_view subject) {
-  bool dot = true;  // As if one stood before the subject, and one behind it.
-  for (const char byte : subject) {
-    if (byte == '.' && dot) return true;
-    dot = byte == '.';
-  }
-  return dot;
+  return subject.empty() || subject.front() == '.' || subject.back() == '.' ||
+         subject.find("..") != subject.npos;
 }
 
 bool matches(std::string_view filter, std::string_view subject) {
@@ -41,6 +37,29 @@ bool matches(std::string_view filter, std::string_view subject) {
     if (wanted_token != "*" && wanted_token != given_token) return false;
   }
   return given.ended();
+}
+
+bool covers(std::string_view wide, std::string_view narrow) {
+  Tokens wanted(wide), given(narrow);
+  std::string_view wanted_token, given_token;
+  while (wanted.next(wanted_token)) {
+    if (!given.next(given_token)) return false;
+    if (wanted_token == ">") return true;
+    if (given_token == ">") return false;
+    if (wanted_token != "*" && wanted_token != given_token) return false;
+  }
+  return given.ended();
+}
+
+bool overlap(std::string_view one, std::string_view other) {
+  Tokens left(one), right(other);
+  std::string_view left_token, right_token;
+  while (left.next(left_token)) {
+    if (!right.next(right_token)) return false;
+    if (left_token == ">" || right_token == ">") return true;
+    if (left_token != "*" && right_token != "*" && left_token != right_token) return false;
+  }
+  return right.ended();
 }
 
 }  // namespace peal::protocol

@@ -48,4 +48,10 @@ bool has_empty_token(std::string_view subject);
 /// `>`.
 bool matches(std::string_view filter, std::string_view subject);
 
+/// Whether whatever `narrow` matches is matched by `wide` as well. Both are valid filters.
+bool covers(std::string_view wide, std::string_view narrow);
+
+/// Whether some subject is matched by both. Both are valid filters.
+bool overlap(std::string_view one, std::string_view other);
+
 }  // namespace peal::protocol

@@ -16,9 +16,6 @@ namespace {
 constexpr int64_t first_ping_ns = 2'000'000'000;
 constexpr uint32_t ping_jitter_percent = 20;
 
-// A queue name that nats-server keeps for itself.
-constexpr std::string_view reserved_queue = "_sys_";
-
 uint32_t count_tokens(std::string_view filter) {
   return static_cast<uint32_t>(std::count(filter.begin(), filter.end(), '.')) + 1;
 }
@@ -35,6 +32,7 @@ Connection::Verdict Connection::apply(const protocol::Command& command) {
   switch (command.kind) {
     case CommandKind::pub:
     case CommandKind::hpub:
+      if (restricted_) return publish_if_permitted(command);
       return shard_.router().publish(*this, command) ? Verdict::done : Verdict::parked;
     case CommandKind::sub:
       on_sub(command);
@@ -71,7 +69,6 @@ void Connection::on_published(const protocol::Command& command) {
 }
 
 void Connection::on_connect(const protocol::Command& command) {
-  using protocol::Refusal;
   protocol::ConnectOptions options;
   // A second CONNECT changes only what it names.
   options.verbose = verbose_;
@@ -81,11 +78,17 @@ void Connection::on_connect(const protocol::Command& command) {
   options.no_responders = no_responders_;
   options.protocol = async_info_ ? 1 : 0;
   if (!protocol::merge_connect(command.document, options)) {
-    return refuse(Refusal::protocol_violation);
+    return refuse(protocol::Refusal::protocol_violation);
   }
-  if (options.new_account || !options.account.empty()) {
-    return refuse(Refusal::authorization_violation);
-  }
+  if (options.new_account || !options.account.empty()) return refuse_admission();
+  if (!identify(options)) return;
+  forget_secrets(options);
+  accept_wishes(options);
+}
+
+// Of a client that is known to be who it says.
+void Connection::accept_wishes(const protocol::ConnectOptions& options) {
+  using protocol::Refusal;
   if (options.protocol < 0 || options.protocol > 1) {
     return refuse(Refusal::invalid_client_protocol);
   }
@@ -111,9 +114,7 @@ void Connection::on_connect(const protocol::Command& command) {
 void Connection::on_sub(const protocol::Command& command) {
   using protocol::Refusal;
   const Limits& limits = shard_.options().limits;
-  if (command.queue == reserved_queue) {
-    return refuse(Refusal::subscribe_queue_denied, {command.subject, command.queue});
-  }
+  if (!may_subscribe(command)) return;
   if (limits.subscription_tokens_max != 0 &&
       count_tokens(command.subject) > limits.subscription_tokens_max) {
     return refuse(Refusal::subscribe_tokens_denied, {command.subject});
@@ -121,12 +122,19 @@ void Connection::on_sub(const protocol::Command& command) {
   if (limits.subscriptions_max != 0 && subscriptions_ >= limits.subscriptions_max) {
     return refuse(Refusal::subscriptions_exceeded);
   }
+  if (!shard_.security().account(account_)->has_room_for_subscription()) {
+    return refuse(Refusal::subscriptions_exceeded);
+  }
   if (!protocol::is_valid_filter(command.subject)) return refuse(Refusal::invalid_subject);
 
+  const bool filtered = user_ != nullptr && user_->permissions != nullptr &&
+                        user_->permissions->filters(command.subject);
   Interest& interest = shard_.interest();
   // A sid that is taken keeps its subscription; nats-server says nothing of it either.
-  if (interest.subscribe(account(), slot_, owned_, command.sid, command.subject, command.queue)) {
+  if (interest.subscribe(account(), slot_, owned_, command.sid, command.subject, command.queue,
+                         filtered)) {
     subscriptions_++;
+    shard_.security().account(account_)->count_subscriptions(1);
   }
   on_interest_changed();
   acknowledge();
@@ -157,6 +165,7 @@ void Connection::on_interest_changed() {
 void Connection::end_subscription(Subscription& subscription) {
   shard_.interest().unsubscribe(subscription, owned_);
   subscriptions_--;
+  shard_.security().account(account_)->count_subscriptions(-1);
 }
 
 // The PONG may have to wait until other shards know of our subscriptions, and until what they have

@@ -8,6 +8,7 @@
 
 #include "server/config_keys.hpp"
 #include "server/config_parser.hpp"
+#include "server/config_security.hpp"
 #include "server/spelling.hpp"
 
 namespace peal::server {
@@ -35,6 +36,11 @@ class Reader {
 
   Refusal read_file(const ConfigMap& map) {
     for (const ConfigEntry& entry : map.entries) {
+      if (const std::string name = folded_name(entry.key); is_security_key(name)) {
+        auto error = apply_security(name, entry, target_.options.security, target_.warnings);
+        if (error) return error;
+        continue;
+      }
       if (auto error = read(find_top_key(entry.key), top_names(), "", entry)) return error;
     }
     return {};

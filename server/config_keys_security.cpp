@@ -2,6 +2,7 @@
 
 #include "server/config_fields.hpp"
 #include "server/config_groups.hpp"
+#include "server/security_text.hpp"
 
 namespace peal::server {
 
@@ -10,34 +11,79 @@ namespace {
 using namespace fields;
 using enum KeyType;
 
+// The blocks are read by config_security.cpp, as a whole; here stands what the table says of them,
+// and how two of them are told apart.
+constexpr ConfigKey part(std::string_view names, KeyType type, std::string_view note) {
+  return {.names = names, .type = type, .reload = Reload::live, .note = note};
+}
+
+template <std::string (*text_of_options)(const SecurityOptions&)>
+std::string shown_block(const Options& options) {
+  return text_of_options(options.security);
+}
+
+constexpr ConfigKey whole(std::string_view names, std::string_view note,
+                          std::string (*shown)(const Options& options),
+                          std::span<const ConfigKey> keys) {
+  return {.names = names,
+          .type = block,
+          .reload = Reload::live,
+          .note = note,
+          .shown = shown,
+          .keys = keys,
+          .secret = true};
+}
+
 constexpr ConfigKey authorization_keys[] = {
-    refused("user,username", text),
-    refused("password,pass", text),
-    refused("token", text),
-    refused("timeout", duration),
-    refused("users", list),
-    refused("default_permissions,permissions", block),
+    part("user,username", text, "the one user who may connect"),
+    part("password,pass", text, "his password, or its bcrypt hash (`peal-server passwd`)"),
+    part("token", text, "what clients must show, or its hash"),
+    part("timeout", duration, "from when a client can say who it is until it has (2s)"),
+    part("users", list, "name and password, or nkey; permissions: see security.md"),
+    part("default_permissions,permissions", block, "of users without their own"),
     refused("auth_callout,auth_hook", block),
     refused("proxy_required", boolean),
 };
 
+constexpr ConfigKey limit_keys_of_account[] = {
+    part("max_connections,max_conn", number, "at once; -1 is unlimited"),
+    part("max_subscriptions,max_subs", number, "of all its connections; -1 is unlimited"),
+    part("max_payload,max_pay", bytes, "when less than the server's"),
+    part("max_leafnodes,max_leafs", number, "taken, without effect: there are none"),
+};
+
+constexpr ConfigKey account_keys[] = {
+    part("NAME.users", list, "as in authorization"),
+    part("NAME.default_permissions", block, "of its users without their own"),
+    {.names = "NAME.limits",
+     .type = block,
+     .note = "of the account",
+     .keys = limit_keys_of_account},
+    refused("NAME.imports", list),
+    refused("NAME.exports", list),
+    refused("NAME.mappings,NAME.maps", block),
+    refused("NAME.jetstream", any),
+    refused("NAME.nkey", text),
+};
+
 constexpr ConfigKey tls_keys[] = {
-    refused("cert_file", text),
-    refused("key_file", text),
-    refused("ca_file", text),
-    refused("certs,certificates", list),
+    part("cert_file", text, "the certificate, and those that lead to its CA"),
+    part("key_file", text, "its key, without a pass phrase"),
+    part("ca_file", text, "whose client certificates are believed (the system's)"),
+    part("certs,certificates", list,
+         "more of cert_file and key_file, chosen by the host asked for"),
     refused("insecure", boolean),
-    refused("verify", boolean),
-    refused("verify_and_map", boolean),
+    part("verify", boolean, "clients must show a certificate"),
+    part("verify_and_map", boolean, "and are the user whom it names"),
     refused("verify_cert_and_check_known_urls", boolean),
-    refused("timeout", duration),
-    refused("cipher_suites", list),
+    part("timeout", duration, "for the handshake (2s)"),
+    part("cipher_suites", list, "nats-server's names"),
     refused("allow_insecure_cipher_suites", boolean),
-    refused("curve_preferences", list),
-    refused("min_version", text),
-    refused("handshake_first,first,immediate", any),
-    refused("connection_rate_limit", number),
-    refused("pinned_certs", list),
+    part("curve_preferences", list, "X25519, CurveP256, CurveP384, CurveP521"),
+    part("min_version", text, "1.2 or 1.3 (1.2)"),
+    part("handshake_first,first,immediate", any, "before INFO: true, auto, or how long to wait"),
+    part("connection_rate_limit", number, "newcomers a second (unlimited)"),
+    part("pinned_certs", list, "SHA-256 of the public keys that may connect"),
     refused("ocsp_peer", any),
     refused("cert_store", text),
     refused("cert_match_by", text),
@@ -46,21 +92,32 @@ constexpr ConfigKey tls_keys[] = {
     refused("cert_match_skip_invalid", boolean),
 };
 
+std::string shown_no_auth_user(const Options& options) { return options.security.no_auth_user; }
+std::string shown_allow_non_tls(const Options& options) {
+  return options.security.allow_non_tls ? "true" : "false";
+}
+
 constexpr ConfigKey keys[] = {
-    refused("authorization", block, "not supported yet", authorization_keys),
-    refused("accounts", block),
-    refused("no_auth_user", text),
+    whole("authorization", "who may connect", shown_block<authorization_text>, authorization_keys),
+    whole("accounts", "subject spaces that know nothing of each other", shown_block<accounts_text>,
+          account_keys),
+    {.names = "no_auth_user",
+     .type = text,
+     .reload = Reload::live,
+     .note = "who a client is that does not say who it is",
+     .shown = shown_no_auth_user},
     refused("default_sentinel", text),
     refused("system_account,system", text),
     ignored("no_system_account,no_system,no_sys_acc", boolean, "there is no system account"),
     refused("mappings,maps", block),
-    {.names = "tls",
-     .type = block,
-     .status = KeyStatus::refused,
-     .note = "not supported yet",
-     .keys = tls_keys,
-     .is_wish_when_empty = true},
-    refused("allow_non_tls", boolean),
+    whole("tls", "TLS with clients", shown_block<tls_text>, tls_keys),
+    {.names = "allow_non_tls",
+     .type = boolean,
+     .reload = Reload::live,
+     .note = "TLS for those who want it",
+     .shown = shown_allow_non_tls},
+    fields::text<&Options::run_as>("run_as", Reload::restart,
+                                   "USER or USER:GROUP to become once everything is open"),
     refused("ocsp", any),
     refused("ocsp_cache", any),
     refused("operator,operators,root,roots", any),

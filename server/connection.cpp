@@ -42,6 +42,10 @@ constexpr int64_t linger_ns = 2 * second_ns;
 // A read of so much came from a socket that will have more at once.
 constexpr size_t busy_bytes = 4096;
 
+// What is kept of a stranger: half of the 8 KiB that he may cost, the rest being what he is sent
+// and the connection itself.
+constexpr size_t unadmitted_bytes_max = 6 * 1024;
+
 // What a paused connection keeps before its receive is cancelled, where the kernel would go on.
 constexpr size_t kept_bytes_max = 64 * 1024;
 
@@ -61,6 +65,7 @@ bool drops_output(CloseReason reason) {
     case CloseReason::connections_exceeded:
     case CloseReason::lame_duck:
     case CloseReason::server_shutdown:
+    case CloseReason::tls_handshake:
       return false;
   }
   __builtin_unreachable();
@@ -70,7 +75,7 @@ bool drops_output(CloseReason reason) {
 // needs none, and a server that goes has none.
 bool waits_for_end(CloseReason reason) {
   return reason == CloseReason::refused || reason == CloseReason::stale_connection ||
-         reason == CloseReason::connections_exceeded;
+         reason == CloseReason::connections_exceeded || reason == CloseReason::tls_handshake;
 }
 
 }  // namespace
@@ -91,11 +96,21 @@ void Connection::start() {
   shard_.log().debug("{} - Client connection created", label());
   awaits_proxy_header_ = shard_.options().proxy_protocol && !peer_.host.empty();
   if (awaits_proxy_header_) check_later(proxy_header_due_ns());
-  send_info(false);
+  if (shard_.security().auth_required()) await_admission();
+  if (shard_.tls() == nullptr) {
+    start_admission_clock();
+    send_info(false);
+  } else {
+    if (begin_tls()) send_info(false);
+    if (!shard_.state().tls_rate.permits(shard_.now_ns(),
+                                         shard_.tls()->options().connections_per_second_max)) {
+      refuse(protocol::Refusal::connection_throttled);
+    }
+  }
   const int64_t interval_ns = shard_.options().ping_interval.count();
   ping_due_ns_ = since_ns_ + interval_ns;
   check_later(ping_due_ns_);
-  arm_recv();
+  if (open()) arm_recv();
 }
 
 // ---- Bytes in.
@@ -134,7 +149,11 @@ void Connection::on_recv(const core::Completion& done) {
     active_ = true;
     busy_ = done.bytes.size() >= busy_bytes;
     if (busy_ && !shard_.reactor().ends_recv_at_cap()) cancel_recv();
-    on_bytes(done.bytes);
+    if (tls_) [[unlikely]] {
+      on_cipher(done.bytes);
+    } else {
+      on_bytes(done.bytes);
+    }
   } else {
     switch (-done.result) {
       case 0:
@@ -225,6 +244,7 @@ size_t Connection::parse(std::string_view input) {
       if (taken < run.count || !ready()) break;
       continue;
     }
+    if (!admitted_ && !speaks_before_admission(input[consumed])) break;
     const protocol::Step step = parser_.next(input.substr(consumed), command);
     if (step.kind == protocol::StepKind::need_more) {
       needed_bytes_ = step.needed_bytes;
@@ -234,8 +254,10 @@ size_t Connection::parse(std::string_view input) {
       refuse(step.refusal);
       break;
     }
-    if (apply(command) == Verdict::parked) break;
-    if (command.kind == protocol::CommandKind::pub && command.reply.empty()) {
+    const Verdict verdict = apply(command);
+    if (verdict == Verdict::parked) break;
+    if (command.kind == protocol::CommandKind::pub && command.reply.empty() &&
+        verdict == Verdict::done) {
       const size_t line_bytes =
           static_cast<size_t>(command.message.data() - input.data()) - consumed;
       route_memo_->remember_line(input.substr(consumed, line_bytes), command.message.size());
@@ -256,6 +278,9 @@ MessageRun Connection::repeats(std::string_view input) const {
 }
 
 void Connection::carry(std::string_view bytes, size_t needed_bytes) {
+  if (!admitted_ && carry_.size() + bytes.size() > unadmitted_bytes_max) {
+    return refuse(protocol::Refusal::control_line_exceeded);
+  }
   if (!carry_.append(shard_.pool(), bytes, needed_bytes)) close(CloseReason::out_of_memory);
 }
 
@@ -296,16 +321,23 @@ void Connection::flush() {
   flush_queued_ = false;
   if (send_in_flight_) return;
   if (discards_) outbox_.clear(shard_.pool());
-  if (outbox_.empty()) {
+  if (tls_ && tls_->session && flush_tls()) return;
+  // Whatever fails: what was meant for TLS never goes in clear.
+  const bool clear = !tls_ || tls_->stage != TlsLink::Stage::open;
+  if (outbox_.empty() || !clear) {
     if (state_ == State::closing) release_if_idle();
     return;
   }
   std::array<iovec, send_parts_max> parts;
   const size_t count = outbox_.gather(parts, send_bytes_max);
+  submit_send({parts.data(), count});
+}
+
+void Connection::submit_send(std::span<const iovec> parts) {
   send_in_flight_ = true;
   send_progress_ns_ = shard_.now_ns();
   check_later(send_progress_ns_ + shard_.options().write_deadline.count());
-  shard_.reactor().send(descriptor_, {parts.data(), count}, token(OpKind::send));
+  shard_.reactor().send(descriptor_, parts, token(OpKind::send));
 }
 
 void Connection::on_send(const core::Completion& done) {
@@ -322,8 +354,13 @@ void Connection::on_send(const core::Completion& done) {
     return;
   }
   send_progress_ns_ = shard_.now_ns();
-  outbox_.advance(shard_.pool(), static_cast<size_t>(done.result));
-  if (!outbox_.empty() && !discards_) return flush_later();
+  // What was sent before there was a session was sent in clear.
+  if (tls_ && !tls_->sending.empty()) {
+    on_cipher_sent(static_cast<size_t>(done.result));
+  } else {
+    outbox_.advance(shard_.pool(), static_cast<size_t>(done.result));
+  }
+  if (has_more_to_send() && !discards_) return flush_later();
   if (state_ == State::closing) release_if_idle();
 }
 
@@ -346,7 +383,17 @@ void Connection::send_info(bool connect_info) {
   info.client_id = cid_;
   if (!awaits_proxy_header_) info.client_ip = peer_.host;
   info.connect_info = connect_info;
-  if (connect_info) info.remote_account = "$G";
+  const Security& security = shard_.security();
+  if (const TlsContext* const tls = shard_.tls().get()) {
+    const bool optional = shard_.options().security.allow_non_tls;
+    info.tls_required = !optional;
+    info.tls_available = optional;
+    info.tls_verify = tls->options().verify || tls->options().verify_and_map;
+  }
+  info.auth_required = security.auth_required() && (connect_info || !security.default_user());
+  if (admission_) info.nonce = admission_->nonce;
+  if (connect_info) info.remote_account = security.account(account_)->name;
+  if (payload_bytes_max_ != 0) info.max_payload = payload_bytes_max_;
   info.ldm = shard_.state().phase.load(std::memory_order_relaxed) == Phase::lame_duck;
   send_line(protocol::info_line(info));
 }
@@ -356,6 +403,8 @@ void Connection::on_new_settings(bool info_changed) {
   const Options& options = shard_.options();
   parser_.set_limits({options.limits.control_line_bytes_max, options.limits.payload_bytes_max});
   if (route_memo_) route_memo_->forget_line();
+  on_new_security();
+  if (!open()) return;
   if (send_in_flight_) check_later(send_progress_ns_ + options.write_deadline.count());
   ping_due_ns_ = std::min(ping_due_ns_, shard_.now_ns() + options.ping_interval.count());
   check_later(ping_due_ns_);
@@ -378,6 +427,11 @@ void Connection::on_timer() {
     return abandon();
   }
   if (state_ != State::open) return;
+  if (tls_ && watch_handshake(now_ns)) return;
+  if (admission_) {
+    if (now_ns >= admission_->due_ns) return refuse(protocol::Refusal::authentication_timeout);
+    check_later(admission_->due_ns);
+  }
   if (write_error_ != 0) {
     if (now_ns >= linger_until_ns_) return close(CloseReason::write_error, write_error_);
     check_later(linger_until_ns_);
@@ -444,6 +498,7 @@ void Connection::close(CloseReason reason, int error) {
   if (!open()) return;
   state_ = State::closing;
   close_reason_ = reason;
+  leave_account();
   shard_.stats().closed[static_cast<size_t>(reason)]++;
   log_close(error);
 
@@ -469,7 +524,7 @@ void Connection::abandon() {
 
 void Connection::release_if_idle() {
   if (state_ != State::closing || send_in_flight_) return;
-  if (!discards_ && !outbox_.empty()) return flush_later();
+  if (!discards_ && has_more_to_send()) return flush_later();
   if (recv_armed_ && lingers_) {
     // All is sent. To close with bytes unread would reset the connection and could take the -ERR
     // from under the client's eyes, so it reads end of file first and hangs up by itself.

@@ -13,18 +13,31 @@
 
 #include "core/reactor.hpp"
 #include "protocol/command.hpp"
+#include "protocol/connect.hpp"
 #include "protocol/error.hpp"
 #include "protocol/parser.hpp"
 #include "server/carry.hpp"
 #include "server/interest.hpp"
 #include "server/message_run.hpp"
 #include "server/outbox.hpp"
+#include "server/reply_permits.hpp"
 #include "server/route.hpp"
+#include "server/security.hpp"
 #include "server/stats.hpp"
+#include "server/tls_link.hpp"
 
 namespace peal::server {
 
 class Shard;
+
+/// What is kept of a connection until it is known who it is.
+struct Admission {
+  std::string nonce;  // That its signature has to cover; empty when no key could be asked for.
+  int64_t due_ns = INT64_MAX;
+  UserRef user;                     // Who it is if the proof holds.
+  UserRef certificate_user;         // Who its certificate says it is, where that decides.
+  protocol::ConnectOptions wishes;  // Of the CONNECT that waits for that.
+};
 
 /// Why a connection is not read from for now. It may be for several at once.
 enum Pause : uint8_t {
@@ -32,6 +45,7 @@ enum Pause : uint8_t {
   pause_room = 2,      // Its next command waits for room in a mailbox.
   pause_stall = 4,     // It publishes faster than a slow subscriber reads.
   pause_interest = 8,  // It subscribes faster than other shards are told.
+  pause_proof = 16,    // Helpers look whether it is who it says.
 };
 
 class Connection {
@@ -66,6 +80,10 @@ class Connection {
   }
   /// Sends what the turn has appended.
   void flush();
+  /// Helpers have found out whether it is who it said.
+  void on_proof(bool holds);
+  /// Helpers have done a step of the TLS handshake.
+  void on_handshake();
   /// The timer fired: pings, deadlines, linger.
   void on_timer();
   /// INFO, at first and whenever something in it has changed.
@@ -103,7 +121,18 @@ class Connection {
   bool headers() const { return headers_; }
   bool echo() const { return echo_; }
   bool no_responders() const { return no_responders_; }
-  AccountId account() const { return global_account; }
+  AccountId account() const { return account_; }
+  /// Who it is; nullptr where nobody has to say.
+  const UserRef& user() const { return user_; }
+  /// Whether a message on this subject may be delivered to a subscription of that queue.
+  bool may_receive(std::string_view subject, std::string_view queue) const {
+    return user_ == nullptr || user_->permissions == nullptr ||
+           user_->permissions->may_receive(subject, queue);
+  }
+  /// It is delivered a message with a reply subject, which it may have to answer.
+  void on_request(std::string_view reply) {
+    if (reply_permits_) permit_reply(reply);
+  }
   /// Its sends have made progress lately: it is slow, not stuck. One that is the sole receiver of a
   /// message may take longer.
   bool progresses(bool sole) const;
@@ -150,7 +179,8 @@ class Connection {
 
  private:
   enum class State : uint8_t { open, closing, closed };
-  enum class Verdict : uint8_t { done, parked };
+  /// What apply() did: all of it; nothing yet; or what the same bytes need not mean again.
+  enum class Verdict : uint8_t { done, parked, apart };
 
   core::Token token(core::OpKind kind) const { return {kind, slot_, generation_}; }
 
@@ -171,6 +201,9 @@ class Connection {
   // Commands.
   Verdict apply(const protocol::Command& command);
   void on_connect(const protocol::Command& command);
+  void accept_wishes(const protocol::ConnectOptions& options);
+  Verdict publish_if_permitted(const protocol::Command& command);
+  bool may_subscribe(const protocol::Command& command);
   void on_sub(const protocol::Command& command);
   void on_unsub(const protocol::Command& command);
   void on_ping();
@@ -179,7 +212,32 @@ class Connection {
   void on_interest_changed();
   void acknowledge();
 
+  // Who it is; admission.cpp.
+  void await_admission();
+  void start_admission_clock();
+  bool speaks_before_admission(char first);
+  bool identify(protocol::ConnectOptions& options);
+  bool admit(const UserRef& user);
+  void refuse_admission();
+  void leave_account();
+  void take_permissions();
+  void on_new_security();
+  void prune_subscriptions();
+  void permit_reply(std::string_view reply);
+
+  // TLS; transport.cpp.
+  bool begin_tls();
+  bool watch_handshake(int64_t now_ns);
+  void on_cipher(std::string_view bytes);
+  void continue_handshake();
+  void read_plain(std::string_view cipher);
+  bool flush_tls();
+  void encrypt();
+  void on_cipher_sent(size_t bytes);
+  bool has_more_to_send() const;
+
   // Bytes out, and the end.
+  void submit_send(std::span<const iovec> parts);
   void enqueue_flush();
   void send_line(std::string_view line);
   void send_ping();
@@ -222,15 +280,24 @@ class Connection {
   bool ponged_ : 1 = false;               // It has been sent a PONG.
   bool awaits_proxy_header_ : 1 = false;  // Before anything else, there may be one.
   bool active_ : 1 = false;               // It has sent something since the last ping was due.
+  bool admitted_ : 1 = true;              // It is known who it is, or of no interest.
+  bool restricted_ : 1 = false;           // What it publishes to is checked.
   uint8_t pings_out_ = 0;
+
+  AccountId account_ = global_account;
 
   uint32_t owned_ = no_subscription;
   uint32_t subscriptions_ = 0;
-  uint64_t interest_epoch_ = 0;  // As of its last SUB or UNSUB.
-  size_t needed_bytes_ = 0;      // Of the command in front of carry_.
+  uint32_t payload_bytes_max_ = 0;  // Of its account; 0: the server's.
+  uint64_t interest_epoch_ = 0;     // As of its last SUB or UNSUB.
+  size_t needed_bytes_ = 0;         // Of the command in front of carry_.
   Carry carry_;
   Outbox outbox_;
   std::unique_ptr<RouteMemo> route_memo_;
+  std::unique_ptr<TlsLink> tls_;
+  std::unique_ptr<Admission> admission_;
+  UserRef user_;
+  std::unique_ptr<ReplyPermits> reply_permits_;
 
   int64_t check_due_ns_ = INT64_MAX;
   int64_t ping_due_ns_ = INT64_MAX;

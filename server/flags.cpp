@@ -149,6 +149,41 @@ Refusal warn_no_profile(FlagDraft& draft, std::string_view) {
   return {};
 }
 
+template <std::string SecurityOptions::*member>
+Refusal set_secret(FlagDraft& draft, std::string_view value) {
+  draft.command.options.security.*member = value;
+  return {};
+}
+
+TlsOptions& tls_of(FlagDraft& draft) {
+  auto& tls = draft.command.options.security.tls;
+  if (!tls) tls.emplace();
+  if (tls->certificates.empty()) tls->certificates.emplace_back();
+  return *tls;
+}
+
+Refusal set_tls(FlagDraft& draft, std::string_view value) {
+  bool wanted = false;
+  if (auto refusal = read_bool(value, wanted)) return refusal;
+  if (wanted) tls_of(draft);
+  return {};
+}
+
+template <std::string CertificatePair::*member>
+Refusal set_tls_file(FlagDraft& draft, std::string_view value) {
+  tls_of(draft).certificates.front().*member = value;
+  return {};
+}
+
+Refusal set_tls_ca(FlagDraft& draft, std::string_view value) {
+  tls_of(draft).ca_file = value;
+  return {};
+}
+
+Refusal set_tls_verify(FlagDraft& draft, std::string_view value) {
+  return read_bool(value, tls_of(draft).verify);
+}
+
 constexpr Flag flags[] = {
     {"a,addr,net", "HOST", "address to listen on (default: 0.0.0.0)", set_text<&Options::host>},
     {"p,port", "PORT", "port to listen on, -1 for any (default: 4222)", set_port},
@@ -167,6 +202,18 @@ constexpr Flag flags[] = {
     {"P,pid", "FILE", "write the process id to this file", set_text<&Options::pid_file>},
     {"ports_file_dir", "DIR", "write the ports in use to a file in this directory",
      set_text<&Options::ports_file_dir>},
+    {"user", "NAME", "the one user who may connect", set_secret<&SecurityOptions::user>},
+    {"pass", "PASSWORD", "his password, or its bcrypt hash (see peal-server passwd)",
+     set_secret<&SecurityOptions::password>},
+    {"auth", "TOKEN", "the token that clients must show", set_secret<&SecurityOptions::token>},
+    {"tls", "", "speak TLS with clients; needs --tlscert and --tlskey", set_tls},
+    {"tlscert", "FILE", "the server's certificate, and those that lead to its CA",
+     set_tls_file<&CertificatePair::certificate_file>},
+    {"tlskey", "FILE", "the key of the certificate", set_tls_file<&CertificatePair::key_file>},
+    {"tlsverify", "", "clients must show a certificate", set_tls_verify},
+    {"tlscacert", "FILE", "the CA whose clients are believed", set_tls_ca},
+    {"run_as", "USER[:GROUP]", "become this user once ports and files are open",
+     set_text<&Options::run_as>},
     {"signal,sl", "SIGNAL[=PID]", "stop, quit, term, ldm, reopen or reload another server",
      set_signal},
     {"dry_run", "", "with --signal reload: only show what would change", set_dry_run},
@@ -201,14 +248,6 @@ constexpr Flag flags[] = {
     {"m,http_port", "PORT", "", nullptr},
     {"ms,https_port", "PORT", "", nullptr},
     {"js,jetstream", "", "", nullptr},
-    {"user", "USER", "", nullptr},
-    {"pass", "PASSWORD", "", nullptr},
-    {"auth", "TOKEN", "", nullptr},
-    {"tls", "", "", nullptr},
-    {"tlscert", "FILE", "", nullptr},
-    {"tlskey", "FILE", "", nullptr},
-    {"tlsverify", "", "", nullptr},
-    {"tlscacert", "FILE", "", nullptr},
     {"help_tls", "", "", nullptr},
     {"routes", "URLS", "", nullptr},
     {"cluster", "URL", "", nullptr},
@@ -283,7 +322,8 @@ std::string unknown_flag(std::string_view name) {
 // cxxopts would show one name of each flag, and have every switch take a value.
 std::string help_text() {
   std::string text = fmt::format(
-      "Usage: {} [flags]\n\n"
+      "Usage: {0} [flags]\n"
+      "       {0} passwd [--cost N]    make a bcrypt hash of a password\n\n"
       "One dash or two before any name; a value after '=' or as the next argument.\n\n",
       program_name);
   for (const Flag& flag : flags) {

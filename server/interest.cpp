@@ -25,7 +25,7 @@ Interest::Interest(ShardId here, ShardId shards, uint64_t seed)
 
 Subscription* Interest::subscribe(AccountId account, uint32_t owner, uint32_t& owned,
                                   std::string_view sid, std::string_view filter,
-                                  std::string_view queue) {
+                                  std::string_view queue, bool filtered) {
   // Each of these lies far away; asked for first, they come while the others are worked on.
   const uint32_t hash = sid_hash(owner, sid);
   sids_.prefetch(hash);
@@ -40,6 +40,8 @@ Subscription* Interest::subscribe(AccountId account, uint32_t owner, uint32_t& o
   added.entry_ = number;
   added.member_ = to.members.size();
   added.in_queue_group = to.in_queue_group;
+  added.filtered = filtered;
+  filtered_ += filtered;
   set_sid(added, sid);
   to.members.push(pool_, id);
   own(added, owned);
@@ -66,6 +68,7 @@ void Interest::unsubscribe(Subscription& subscription, uint32_t& owned) {
 
   subscription.in_force = false;
   subscriptions_--;
+  filtered_ -= subscription.filtered;
   disown(subscription, owned);
   sids_.erase(hash, subscription.id);
   from.members.remove(pool_, subscription.member_);
@@ -103,7 +106,7 @@ const Plan& Interest::match(AccountId account, std::string_view subject) {
 
   filters_.prefetch_literal(hash);
   const bool admitted = cache_.admits(hash);
-  builder_.begin();
+  builder_.begin(subject, filtered_ > 0 ? &delivery_filter_ : nullptr);
   chains_.clear();
   bool last_token_mattered = false;
   if (admitted || !filters_.trie().empty(account)) {
@@ -249,6 +252,11 @@ void Interest::plans_changed(const EntryKey& key) {
     default:
       return cache_.end_second(scope);
   }
+}
+
+void Interest::forget_plans() {
+  epoch_++;
+  cache_.end_all();
 }
 
 void Interest::note_change(uint32_t number) {

@@ -58,7 +58,17 @@ class Interest {
   /// (no_subscription when it has none) and is kept by the caller. Returns nullptr and changes
   /// nothing when the owner has this sid already. REQUIRES a valid filter.
   Subscription* subscribe(AccountId account, uint32_t owner, uint32_t& owned, std::string_view sid,
-                          std::string_view filter, std::string_view queue);
+                          std::string_view filter, std::string_view queue, bool filtered = false);
+
+  /// Asked for those that were subscribed as filtered. Its answers are part of plans, so they must
+  /// stay what they are until forget_plans().
+  void set_delivery_filter(DeliveryFilter filter) { delivery_filter_ = filter; }
+  void forget_plans();
+  void set_filtered(Subscription& subscription, bool filtered) {
+    filtered_ += filtered;
+    filtered_ -= subscription.filtered;
+    subscription.filtered = filtered;
+  }
 
   Subscription* find(uint32_t owner, std::string_view sid);
   Subscription* at(uint32_t id) { return &pool_.get<Subscription>(id); }
@@ -137,7 +147,9 @@ class Interest {
   SubjectTokens tokens_;
   std::vector<uint32_t> chains_;             // Of the filters that match.
   uint32_t unsubscribed_ = no_subscription;  // Head of the list for reclaim().
+  DeliveryFilter delivery_filter_;
   size_t subscriptions_ = 0;
+  size_t filtered_ = 0;  // Of those.
   uint64_t epoch_ = 0;
 };
 

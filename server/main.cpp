@@ -5,10 +5,12 @@
 #include <cstdio>
 #include <new>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "core/memory.hpp"
 #include "server/options.hpp"
+#include "server/passwd.hpp"
 #include "server/process.hpp"
 #include "server/reload_preview.hpp"
 #include "server/run.hpp"
@@ -40,6 +42,10 @@ std::optional<std::string> preview_reload(const std::string& target) {
 int main(int argc, char** argv) {
   using namespace peal::server;
   std::set_new_handler(peal::core::end_out_of_memory);
+  if (argc > 1 && std::string_view(argv[1]) == "passwd") {
+    const auto error = run_passwd(argc - 2, argv + 2);
+    return error ? fail(*error) : 0;
+  }
   const auto parsed = parse_command_line(argc, argv);
   if (const auto* error = std::get_if<std::string>(&parsed)) return fail(*error);
   const auto& command = std::get<ParsedCommand>(parsed);

@@ -63,6 +63,9 @@ class MatchCache {
   /// Ends the plans that a change of a filter ends. Their memory stays until forget_ended().
   void end_literal(uint64_t hash, AccountId account, std::string_view filter);
   void end_account(AccountId account) { by_account_[account % by_account_.size()]++; }
+  void end_all() {
+    for (uint64_t& plans : by_account_) plans++;
+  }
   void end_first(Scope scope) { by_first_[scope.first]++; }
   void end_second(Scope scope) { by_second_[scope.second]++; }
 

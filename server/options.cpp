@@ -14,6 +14,7 @@
 #include "server/config_file.hpp"
 #include "server/config_keys.hpp"
 #include "server/flags.hpp"
+#include "server/tls_context.hpp"
 #include "server/version.hpp"
 
 namespace peal::server {
@@ -97,6 +98,14 @@ std::optional<std::string> apply_config_file(FlagDraft& draft) {
   return apply_config(draft.config_file, command.options, command.warnings);
 }
 
+// -t is asked before a reload, so it looks at the certificates too.
+std::optional<std::string> fault_of_files(const SecurityOptions& options) {
+  if (!options.tls) return {};
+  auto made = TlsContext::make(*options.tls);
+  if (auto* const error = std::get_if<std::string>(&made)) return std::move(*error);
+  return {};
+}
+
 std::optional<std::string> complete(FlagDraft& draft) {
   ParsedCommand& command = draft.command;
   switch (command.action) {
@@ -121,7 +130,8 @@ std::optional<std::string> complete(FlagDraft& draft) {
       if (draft.config_file.empty()) return "-t: needs a configuration file; name one with -c";
       command.message =
           fmt::format("{}: configuration file {} is valid", program_name, draft.config_file);
-      return contradiction_in(command.options);
+      if (auto contradiction = contradiction_in(command.options)) return contradiction;
+      return fault_of_files(command.options.security);
   }
   __builtin_unreachable();
 }
@@ -173,7 +183,7 @@ std::optional<std::string> contradiction_in(const Options& options) {
   if (options.lame_duck_grace_period >= options.lame_duck_duration) {
     return "lame_duck_grace_period must be shorter than lame_duck_duration";
   }
-  return {};
+  return contradiction_in(options.security);
 }
 
 bool is_syslog_url(std::string_view text) {

@@ -12,6 +12,8 @@
 #include <variant>
 #include <vector>
 
+#include "server/security_options.hpp"
+
 namespace peal::server {
 
 /// More threads than this would spend the machine on mailboxes, of which there is one for each
@@ -72,10 +74,12 @@ struct Options {
   Duration ping_interval = std::chrono::minutes(2);
   int ping_max = 2;
   Duration write_deadline = std::chrono::seconds(10);
-  Duration auth_timeout = std::chrono::seconds(2);
   Duration lame_duck_duration = std::chrono::minutes(2);
   Duration lame_duck_grace_period = std::chrono::seconds(10);
   bool no_header_support = false;
+
+  SecurityOptions security;
+  std::string run_as;  // USER or USER:GROUP, once everything is open. Empty: who started it.
 
   uint64_t memory_budget_bytes = 0;  // 0: three quarters of the memory allowance.
   uint32_t busy_poll_us = 0;         // An idle shard looks for work so long before it sleeps.

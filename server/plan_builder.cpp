@@ -18,7 +18,9 @@ PlanBuilder::PlanBuilder(const core::BlockPool& pool, const core::Hasher& hasher
       shards_wanted_((shards + 63u) / 64, 0),
       members_by_shard_(shards, 0) {}
 
-void PlanBuilder::begin() {
+void PlanBuilder::begin(std::string_view subject, const DeliveryFilter* filter) {
+  subject_ = subject;
+  filter_ = filter;
   const bool large = members_.size() * sizeof(Subscription*) > kept_bytes_max / 2;
   if (large) small_plans_ = 0;
   if (++small_plans_ == small_plans_before_release) {
@@ -80,6 +82,12 @@ void PlanBuilder::add_members(const Entry& from) {
   from.members.each_run(pool_, [&](std::span<const uint32_t> run) {
     for (const uint32_t id : run) members_[at++] = &pool_.get<Subscription>(id);
   });
+  if (filter_ == nullptr) return;
+  const auto denied = [&](const Subscription* member) {
+    return member->filtered && !filter_->permits(filter_->context, *member, subject_, from.queue());
+  };
+  const auto first = members_.end() - from.members.size();
+  members_.erase(std::remove_if(first, members_.end(), denied), members_.end());
 }
 
 void PlanBuilder::list_shards() {

@@ -14,11 +14,20 @@
 
 namespace peal::server {
 
+/// Asks, when a plan is made, whether the owner of a filtered subscription may get what is
+/// published on a subject.
+struct DeliveryFilter {
+  const void* context = nullptr;
+  bool (*permits)(const void* context, const Subscription& subscription, std::string_view subject,
+                  std::string_view queue) = nullptr;
+};
+
 class PlanBuilder {
  public:
   PlanBuilder(const core::BlockPool& pool, const core::Hasher& hasher, ShardId shards);
 
-  void begin();
+  /// `filter`, where it is given, is asked about each filtered subscription.
+  void begin(std::string_view subject, const DeliveryFilter* filter);
 
   /// All entries of one filter, from the first of their chain.
   void add_chain(uint32_t first);
@@ -50,6 +59,8 @@ class PlanBuilder {
 
   const core::BlockPool& pool_;
   const core::Hasher& hasher_;
+  std::string_view subject_;
+  const DeliveryFilter* filter_ = nullptr;
 
   Plan plan_;
   std::vector<Subscription*> members_;   // The plain ones, then group by group.

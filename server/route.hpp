@@ -56,6 +56,20 @@ class RouteMemo {
   /// when there is none.
   uint64_t version() const { return epoch_ == no_epoch ? 0 : version_; }
 
+  // ---- Whether the publisher may publish on it, where that is restricted.
+
+  /// It has been found that it may, whatever interest there is.
+  void permit(std::string_view subject) {
+    if (is_permitted(subject) || subject.size() > permitted_.size()) return;
+    permitted_bytes_ = subject.size();
+    std::memcpy(permitted_.data(), subject.data(), subject.size());
+  }
+  void forget_permitted() { permitted_bytes_ = SIZE_MAX; }
+  bool is_permitted(std::string_view subject) const {
+    return subject.size() == permitted_bytes_ &&
+           std::memcmp(subject.data(), permitted_.data(), subject.size()) == 0;
+  }
+
   // ---- The control line by which the publisher named it.
 
   /// The line `PUB subject size` was read, without a reply: the same bytes mean the same again.
@@ -184,6 +198,8 @@ class RouteMemo {
   size_t head_sid_bytes_ = 0;
   std::array<char, sid_bytes_max> head_sid_;
   std::array<char, protocol::msg_head_bytes_max(subject_bytes_max, sid_bytes_max, 0)> head_;
+  size_t permitted_bytes_ = SIZE_MAX;  // None is.
+  std::array<char, subject_bytes_max> permitted_;
 };
 
 }  // namespace peal::server

@@ -14,9 +14,9 @@
 namespace peal::server {
 namespace {
 
-// A queue message is sent on so often at most before it counts as unclaimed: members would have to
-// move from shard to shard faster than a message does.
-constexpr uint8_t hops_max = 8;
+// A queue message is sent on so often by chance, and then once round: members would have to move
+// from shard to shard faster than a message does, or all be such as may not see it.
+constexpr uint32_t hops_max = 8;
 
 // Of max_pending: beyond it a subscriber is slow, and whoever publishes to it is held.
 constexpr uint64_t slow_numerator = 3;
@@ -77,6 +77,7 @@ Router::Router(Shard& shard, uint64_t seed)
       reference_bytes_(std::min(reference_bytes_max, shard.link().record_bytes_max() / 4)),
       lane_memos_(std::make_unique<RouteMemo[]>(shard.link().shards())),
       lane_subjects_(shard.link().shards()),
+      lane_accounts_(shard.link().shards(), global_account),
       targets_(shard.link().shards()) {}
 
 const Plan& Router::plan_for(RouteMemo& memo, AccountId account, std::string_view subject) {
@@ -177,6 +178,16 @@ ShardId Router::pick_elsewhere(const QueuePlan& group) {
   __builtin_unreachable();
 }
 
+// The next of the shards that have members, going round: whoever asks all of them finds one that
+// can take the message, where chance might not.
+ShardId Router::next_elsewhere(const QueuePlan& group) const {
+  assert(!group.elsewhere.empty());
+  for (const QueuePlan::Elsewhere& elsewhere : group.elsewhere) {
+    if (elsewhere.shard > shard_.id()) return elsewhere.shard;
+  }
+  return group.elsewhere.front().shard;
+}
+
 // Room in every mailbox that the message goes to, or nowhere: then nothing was delivered to anyone,
 // and the publisher comes back with the same command.
 bool Router::reserve(const Plan& plan, Connection& publisher, const Message& message) {
@@ -237,9 +248,11 @@ void Router::hand_over(const Connection& publisher, const Message& message, uint
     extension.header_bytes = text.header_bytes;
     extension.account = publisher.account();
     extension.origin_shard = shard_.id();
-    const bool extended = extension.reply_bytes != 0 || extension.header_bytes != 0 ||
-                          extension.groups_bytes != 0 || extension.account != global_account;
+    // A record on the subject of the one before it is of its account as well.
     const bool same_subject = shard_.link().repeats_route(to, route_version);
+    const bool extended = extension.reply_bytes != 0 || extension.header_bytes != 0 ||
+                          extension.groups_bytes != 0 ||
+                          (extension.account != global_account && !same_subject);
     size_t bytes =
         sizeof head + (message.block ? sizeof(ReferencePart) : message.size + tail_bytes);
     if (extended) {
@@ -301,6 +314,7 @@ Router::Delivery Router::append(Connection& receiver, const Subscription& subscr
     size -= header_bytes;
     header_bytes = 0;
   }
+  if (!message.text.reply.empty()) receiver.on_request(message.text.reply);
   const std::string_view sid = subscription.sid();
   const bool by_reference = message.block && size >= reference_bytes_;
   const size_t head_bytes_max = protocol::hmsg_head_bytes_max(
@@ -368,6 +382,11 @@ void Router::on_record(ShardId from, std::string_view record) {
     extension = take_head<MessageExtension>(record);
     groups = take(record, extension.groups_bytes);
     text.reply = take(record, extension.reply_bytes);
+  }
+  if ((head.flags & message_same_subject) != 0) {
+    extension.account = lane_accounts_[from];
+  } else {
+    lane_accounts_[from] = extension.account;
   }
   text.header_bytes = extension.header_bytes;
 
@@ -442,7 +461,8 @@ void Router::deliver_record(const Plan& plan, const MessageHead& head,
 // shard; none here can take it. Returns how many shards it went to.
 unsigned Router::reroute(const QueuePlan* group, std::string_view name, const MessageHead& head,
                          MessageExtension extension, const Message& message) {
-  if (group == nullptr || group->members_elsewhere == 0 || extension.hops >= hops_max) {
+  const uint32_t hops_allowed = hops_max + static_cast<uint32_t>(targets_.size());
+  if (group == nullptr || group->members_elsewhere == 0 || extension.hops >= hops_allowed) {
     shard_.stats().queue_unclaimed++;
     return 0;
   }
@@ -455,7 +475,8 @@ unsigned Router::reroute(const QueuePlan* group, std::string_view name, const Me
   out = write_groups(out, {&name, 1});
   out = put(put(out, message.text.reply), message.text.subject);
   write_content(out, there, message);
-  if (!shard_.link().append_or_defer(pick_elsewhere(*group), record)) {
+  const ShardId to = extension.hops <= hops_max ? pick_elsewhere(*group) : next_elsewhere(*group);
+  if (!shard_.link().append_or_defer(to, record)) {
     release_reference(record);
     shard_.stats().side_list_dropped++;
     return 0;

@@ -93,6 +93,7 @@ class Router {
                      bool sole);
   Subscription* pick_here(const QueuePlan& group, const Connection* publisher);
   ShardId pick_elsewhere(const QueuePlan& group);
+  ShardId next_elsewhere(const QueuePlan& group) const;
   void pick_members(const Plan& plan, const Connection* publisher);
   bool reserve(const Plan& plan, Connection& publisher, const Message& message);
   void drop_groups_beyond_record(Target& target, const Message& message);
@@ -110,6 +111,7 @@ class Router {
   std::vector<core::BlockRef> part_blocks_;  // Of deliver_part(), kept for the next.
   std::unique_ptr<RouteMemo[]> lane_memos_;  // By the shard that records come from.
   std::vector<std::string> lane_subjects_;   // Of the last record, for those that repeat it.
+  std::vector<AccountId> lane_accounts_;     // The same.
 
   // Of the message being published; kept for their capacity.
   std::vector<Subscription*> picks_;  // Members of queue groups, here.

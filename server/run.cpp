@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "core/log.hpp"
 #include "server/allowance.hpp"
+#include "server/privileges.hpp"
 #include "server/process.hpp"
 #include "server/reload.hpp"
 #include "server/reload_preview.hpp"
@@ -35,6 +37,10 @@ void log_start(const ParsedCommand& command, core::Log& log) {
 /// Where main's words on standard error would not be found.
 bool log_elsewhere(const Options& options) {
   return !options.log_file.empty() || options.syslog || !options.remote_syslog.empty();
+}
+
+bool is_loopback(std::string_view host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
 /// The files that say where we are, while we are.
@@ -150,12 +156,19 @@ std::optional<std::string> serve(const ParsedCommand& command, Files& files, cor
   log.info("  Threads:  {}", server.shards());
   for (const ListenAddress& each : server.addresses()) {
     log.info("Listening for client connections on {}:{}", each.host, each.port);
+    if (options.security.auth_required() || is_loopback(each.host)) continue;
+    log.warning("{}:{} is open to whoever reaches it: no user, token or key is asked for",
+                each.host, each.port);
   }
   if (!options.listen_unix.empty()) {
     log.info("Listening for client connections on {}", options.listen_unix);
   }
   if (options.proxy_protocol) log.info("PROXY protocol enabled for client connections");
   files.write_ports_file(options, server, log);
+  if (!options.run_as.empty()) {
+    if (auto error = become_user(options.run_as)) return error;
+  }
+  if (!forbid_system_calls()) log.info("System calls are not filtered on this system");
   log.info("Server is ready");
 
   Running(command, server, files, log).obey_signals();

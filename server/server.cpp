@@ -97,6 +97,23 @@ protocol::Info make_info(const Options& options, uint16_t port) {
   return info;
 }
 
+// Users, accounts and certificates, as the options have them. The error is one sentence.
+std::optional<std::string> secure(Settings& settings, const Security* previous) {
+  const SecurityOptions& options = settings.options.security;
+  settings.security = Security::make(options, previous);
+  if (settings.security->accounts() > accounts_max) {
+    return fmt::format(
+        "there have been {} accounts since the start, more than {}; restart to forget "
+        "those that are gone",
+        settings.security->accounts(), accounts_max);
+  }
+  if (!options.tls) return {};
+  auto made = TlsContext::make(*options.tls);
+  if (auto* const error = std::get_if<std::string>(&made)) return std::move(*error);
+  settings.tls = std::get<0>(std::move(made));
+  return {};
+}
+
 }  // namespace
 
 class Server::Impl {
@@ -252,6 +269,8 @@ std::optional<std::string> Server::Impl::reload(const Options& options) {
   Settings settings{.options = options,
                     .info = make_info(options, static_cast<uint16_t>(addresses.front().port)),
                     .surplus_connections = surplus_connections(options.limits.connections_max)};
+  uint64_t number = 0;
+  if (auto error = secure(settings, state.settings.take(number)->security.get())) return error;
   settings.info.server_id = id;
   settings.info.server_name = name;
   state.settings.publish(std::move(settings));
@@ -275,7 +294,11 @@ std::variant<std::unique_ptr<Server>, std::string> Server::start(const Options& 
   auto& listening = std::get<Listening>(opened);
   const auto port = static_cast<uint16_t>(listening.addresses.front().port);
 
-  const Settings settings{.options = options, .info = make_info(options, port)};
+  Settings settings{.options = options, .info = make_info(options, port)};
+  if (auto error = secure(settings, nullptr)) {
+    for (const int descriptor : listening.descriptors) ::close(descriptor);
+    return *std::move(error);
+  }
   auto impl = std::make_unique<Impl>(settings, shards, log, std::move(on_stopped));
   impl->addresses = std::move(listening.addresses);
   impl->listeners = std::move(listening.descriptors);

@@ -3,12 +3,17 @@
 // never change after the start, and a few words that are written when a connection comes or goes,
 // never when a message does.
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "core/mailbox.hpp"
+#include "server/helper_inbox.hpp"
+#include "server/helper_pool.hpp"
+#include "server/rate_limit.hpp"
 #include "server/settings.hpp"
 
 namespace peal::server {
@@ -17,9 +22,13 @@ enum class Phase : uint8_t { running, lame_duck, stopping };
 
 struct ServerState {
   ServerState(Settings chosen, unsigned shards)
-      : settings(std::move(chosen)), shard_words(shards) {}
+      : settings(std::move(chosen)),
+        shard_words(shards),
+        helper_inboxes(shards),
+        helpers(std::max(1u, shards / 2)) {}
 
   SettingsBoard settings;
+  RateLimit tls_rate;  // Of newcomers who speak TLS.
   uint64_t memory_budget_bytes = INT64_MAX;
   uint64_t hash_seed = 0;  // Of the interest indices, so that no client can choose collisions.
 
@@ -36,6 +45,9 @@ struct ServerState {
     std::atomic<uint64_t> largest_holding_bytes{0};  // Of one connection; while over the budget.
   };
   std::vector<ShardWords> shard_words;
+
+  std::vector<HelperInbox> helper_inboxes;  // One for each shard.
+  HelperPool helpers;                       // The first to go.
 
   uint32_t connections() const {
     uint32_t sum = 0;

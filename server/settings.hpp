@@ -12,6 +12,8 @@
 
 #include "protocol/info.hpp"
 #include "server/options.hpp"
+#include "server/security.hpp"
+#include "server/tls_context.hpp"
 
 namespace peal::server {
 
@@ -21,6 +23,8 @@ struct Settings {
   /// Of each shard, so many connections are to go when it takes these settings up, because fewer
   /// are allowed. Empty: none.
   std::vector<uint32_t> surplus_connections = {};
+  std::shared_ptr<const Security> security = Security::make({}, nullptr);
+  std::shared_ptr<const TlsContext> tls = {};  // nullptr: clients speak in clear.
 };
 
 class SettingsBoard {

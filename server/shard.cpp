@@ -24,6 +24,12 @@ constexpr int64_t stop_within_ns = 1000 * millisecond_ns;
 
 constexpr int64_t memory_watch_every_ns = 10 * millisecond_ns;
 
+// Refused admissions that are named one by one in the log.
+constexpr unsigned refusals_logged_per_second = 10;
+
+// Decrypted bytes are parsed so many at a time.
+constexpr size_t plain_memory_bytes = 64 * 1024;
+
 // Parked connections are resumed when a mailbox has at least this part of it free, so that they do
 // not come back for one record each.
 constexpr size_t room_to_resume_part = 4;
@@ -45,9 +51,16 @@ Shard::Shard(ShardId id, ServerState& state, core::Mesh& mesh, core::Reactor& re
       router_(*this, random_.next()),
       parked_(mesh.shards()) {
   mesh_.set_handle(id, reactor.handle());
+  interest_.set_delivery_filter(
+      {this, [](const void* shard, const Subscription& subscription, std::string_view subject,
+                std::string_view queue) {
+         const auto& connections = static_cast<const Shard*>(shard)->connections_;
+         return connections[subscription.owner]->may_receive(subject, queue);
+       }});
+  state_.helper_inboxes[id].attach(&reactor);
 }
 
-Shard::~Shard() = default;
+Shard::~Shard() { state_.helper_inboxes[id()].attach(nullptr); }
 
 void Shard::listen(int descriptor) {
   const auto index = static_cast<uint32_t>(listeners_.size());
@@ -67,6 +80,7 @@ bool Shard::tick() {
   complete_sends(completions);
   link_.drain(*this);
   complete(completions);
+  if (state_.helper_inboxes[id()].any()) take_helper_results();
   timers_.advance(now_ns(), [this](uint32_t slot) {
     if (connections_[slot]) connections_[slot]->on_timer();
   });
@@ -112,6 +126,26 @@ void Shard::complete(std::span<const core::Completion> completions) {
         break;
     }
   }
+}
+
+void Shard::take_helper_results() {
+  for (const HelperResult& result : state_.helper_inboxes[id()].take()) {
+    if (Connection* connection = find(result.slot, result.generation)) {
+      switch (result.of) {
+        case HelperResult::Of::proof:
+          connection->on_proof(result.holds);
+          break;
+        case HelperResult::Of::handshake:
+          connection->on_handshake();
+          break;
+      }
+    }
+  }
+}
+
+std::span<char> Shard::plain_memory() {
+  if (!plain_memory_) plain_memory_ = std::make_unique_for_overwrite<char[]>(plain_memory_bytes);
+  return {plain_memory_.get(), plain_memory_bytes};
 }
 
 // ---- Connections.
@@ -263,6 +297,25 @@ void Shard::on_no_responders(uint32_t slot, uint32_t generation, std::string_vie
   Connection* connection = find(slot, generation);
   if (connection == nullptr || !connection->open()) return;
   router_.answer_no_responders(*connection, subject, reply);
+}
+
+// Whoever tries passwords must not fill the log with them.
+void Shard::on_refused_admission(const Connection& connection) {
+  stats_.admissions_refused++;
+  if (now_ns() - refusals_second_ns_ >= 1000 * millisecond_ns) {
+    if (refusals_unlogged_ > 0) {
+      log_.warning("{} more authentication errors in a second were not logged", refusals_unlogged_);
+    }
+    refusals_second_ns_ = now_ns();
+    refusals_logged_ = 0;
+    refusals_unlogged_ = 0;
+  }
+  if (refusals_logged_ < refusals_logged_per_second) {
+    refusals_logged_++;
+    log_.warning("{} - authentication error", connection.label());
+  } else {
+    refusals_unlogged_++;
+  }
 }
 
 // ---- Leaving.

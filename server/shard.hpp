@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,12 @@ class Shard {
   ServerState& state() { return state_; }
   const Settings& settings() const { return *settings_; }
   const Options& options() const { return settings_->options; }
+  /// Who may come in, as of now.
+  const Security& security() const { return *settings_->security; }
+  /// What new connections speak TLS by; nullptr when they do not.
+  const std::shared_ptr<const TlsContext>& tls() const { return settings_->tls; }
+  /// For bytes that were just decrypted, until the next who decrypts.
+  std::span<char> plain_memory();
   core::Reactor& reactor() { return reactor_; }
   core::ChunkPool& pool() { return pool_; }
   core::Log& log() { return log_; }
@@ -82,6 +89,8 @@ class Shard {
   void adopt(int descriptor, uint64_t cid);
   void on_newcomer(const ConnectionRecord& record) { adopt(record.descriptor, record.cid); }
   void on_stall(const StallRecord& record);
+  /// A client could not say who it is. Counted, and logged at a bounded rate.
+  void on_refused_admission(const Connection& connection);
   void on_no_responders(uint32_t slot, uint32_t generation, std::string_view subject,
                         std::string_view reply);
 
@@ -107,6 +116,7 @@ class Shard {
     return {connection.slot(), connection.generation()};
   }
 
+  void take_helper_results();
   void complete_sends(std::span<const core::Completion> completions);
   void complete(std::span<const core::Completion> completions);
   void resume_waiting();
@@ -133,6 +143,7 @@ class Shard {
   ServerState& state_;
   uint64_t settings_number_;
   std::shared_ptr<const Settings> settings_;
+  std::unique_ptr<char[]> plain_memory_;  // Taken when it is first needed.
   core::Mesh& mesh_;
   core::Reactor& reactor_;
   core::Log& log_;
@@ -168,6 +179,9 @@ class Shard {
   int64_t memory_watch_ns_ = 0;
   size_t turn_completions_ = 0;
   int64_t poll_until_ns_ = 0;
+  int64_t refusals_second_ns_ = 0;  // In which refused admissions are counted for the log.
+  unsigned refusals_logged_ = 0;
+  uint64_t refusals_unlogged_ = 0;
   int64_t deadline_ns_ = 0;
 };
 

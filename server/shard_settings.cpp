@@ -27,6 +27,7 @@ void Shard::follow_settings() {
   for (const auto& connection : connections_) {
     if (connection && connection->open()) connection->on_new_settings(info_changed);
   }
+  interest_.forget_plans();
   if (!settings().surplus_connections.empty()) close_newest(settings().surplus_connections[id()]);
 }
 

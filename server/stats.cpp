@@ -29,6 +29,8 @@ std::string_view text_of(CloseReason reason) {
     case CloseReason::lame_duck:
     case CloseReason::server_shutdown:
       return "Server Shutdown";
+    case CloseReason::tls_handshake:
+      return "TLS Handshake Failure";
   }
   __builtin_unreachable();
 }

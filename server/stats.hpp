@@ -24,8 +24,9 @@ enum class CloseReason : uint8_t {
   connections_exceeded,
   lame_duck,
   server_shutdown,
+  tls_handshake,
 };
-inline constexpr size_t close_reasons = 13;
+inline constexpr size_t close_reasons = 14;
 std::string_view text_of(CloseReason reason);
 
 struct ShardStats {
@@ -52,6 +53,9 @@ struct ShardStats {
   uint64_t queue_groups_dropped = 0;  // Groups beyond what one record holds.
 
   uint64_t accept_errors = 0;
+  uint64_t admissions_refused = 0;    // Who could not say who they are, or not in time.
+  uint64_t publishes_denied = 0;      // By permissions.
+  uint64_t subscriptions_denied = 0;  // The same.
   std::array<uint64_t, close_reasons> closed{};
 };
 

@@ -29,7 +29,8 @@ class Subscription {
 
  public:
   bool in_force = true;  // False between unsubscribe() and reclaim().
-  bool in_queue_group = false;
+  bool in_queue_group : 1 = false;
+  bool filtered : 1 = false;  // Its owner may not see all that it matches.
 
   void count_delivered(size_t count) {
     const size_t left = UINT32_MAX - delivered;

@@ -26,6 +26,9 @@ LIBRARIES = {
     "rapidjson": ["protocol/json.hpp", "protocol/json.cpp", "protocol/connect.cpp"],
     "cxxopts": ["server/options.cpp", "tools/*"],
     "fmt": ["core/log.hpp", "core/*.cpp", "server/*", "tools/*"],  # No other header of core's.
+    "openssl": ["server/secret.cpp", "server/nkey.cpp", "server/tls*.cpp"],
+    "crypt": ["server/secret.cpp"],
+    "seccomp": ["server/privileges.cpp"],
     "mimalloc": [],  # It is linked, and nobody knows.
     "doctest": [],
 }

@@ -1,14 +1,11 @@
-"""INFO, the ports file, and TLS being wanted: what a server says of itself."""
+"""INFO and the ports file: what a server says of itself."""
 
 import json
 import os
 import re
-import shutil
-import subprocess
-import tempfile
 
 from scenarios.scene import check, scenario, wait_for
-from wire import Connection, Server, Skipped
+from wire import Connection
 
 INFO_FIELDS = {
     "server_id": str, "server_name": str, "version": str, "proto": int, "go": str, "host": str,
@@ -92,28 +89,3 @@ def ports_file(scene):
     server.signal("TERM")
     wait_for(lambda: not os.path.exists(path), "the ports file's end")
     server.expect_exit(0)
-
-
-
-
-@scenario("tls: CONNECT in clear to a server that wants TLS is closed, without a word", slow=True,
-          tags=["tls"])
-def tls_wanted(scene):
-    if not shutil.which("openssl"):
-        raise Skipped("no openssl to make a certificate with")
-    with tempfile.TemporaryDirectory(prefix="wire-tls-") as directory:
-        key, certificate = os.path.join(directory, "key.pem"), os.path.join(directory, "cert.pem")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                        "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
-                        "-days", "2", "-keyout", key, "-out", certificate],
-                       check=True, stderr=subprocess.DEVNULL)
-        config = f'tls {{ cert_file: "{certificate}", key_file: "{key}", timeout: 1 }}'
-        server = Server(scene.server.command[0], config)
-        try:
-            connection = Connection.with_info(server.port)
-            check(connection.info.get("tls_required") is True, "INFO does not say tls_required")
-            connection.send(b'CONNECT {"verbose":false}\r\nPING\r\n')
-            connection.expect_eof()
-            server.stop()
-        finally:
-            server.kill()

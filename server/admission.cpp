@@ -1,0 +1,233 @@
+// How a connection becomes somebody: what it may say before, how what it says of itself is looked
+// at, and what it may do after. The life of the connection around it is in connection.cpp.
+
+#include <cassert>
+#include <utility>
+
+#include "protocol/subject.hpp"
+#include "server/connection.hpp"
+#include "server/secret.hpp"
+#include "server/shard.hpp"
+
+namespace peal::server {
+namespace {
+
+// As in nats-server: 15 letters.
+constexpr size_t nonce_bytes = 11;
+
+// A queue name that nats-server keeps for itself.
+constexpr std::string_view reserved_queue = "_sys_";
+
+}  // namespace
+
+// ---- Before it is known who it is.
+
+void Connection::await_admission() {
+  const Security& security = shard_.security();
+  admitted_ = false;
+  admission_ = std::make_unique<Admission>();
+  if (security.wants_nonce()) admission_->nonce = random_base64(nonce_bytes);
+}
+
+// From when on it has the time to say who it is: when it can.
+void Connection::start_admission_clock() {
+  if (!admission_ || shard_.security().default_user() != nullptr) return;  // Silence is welcome.
+  admission_->due_ns = shard_.now_ns() + shard_.security().auth_timeout().count();
+  check_later(admission_->due_ns);
+}
+
+// The first letter tells: no command but CONNECT begins so. To wait for the whole of another would
+// be to keep what a stranger sends. False when nothing more is to be read.
+bool Connection::speaks_before_admission(char first) {
+  if (first == 'C' || first == 'c') return true;
+  if (const UserRef& somebody = shard_.security().default_user()) return admit(somebody);
+  refuse_admission();
+  return false;
+}
+
+// Looks at what CONNECT says of who it is. False when that ends the connection, or is to be found
+// out first: then on_proof() goes on.
+bool Connection::identify(protocol::ConnectOptions& options) {
+  const Security& security = shard_.security();
+  if (!security.auth_required()) return true;
+  // A second CONNECT changes only what it names: whoever was let in stays who he is.
+  if (user_ != nullptr && !has_credentials(options)) return true;
+  if (user_ != nullptr && options.user.empty() && options.nkey.empty()) options.user = user_->name;
+
+  Attempt attempt =
+      security.try_connect(options, admission_ ? admission_->nonce : std::string_view(),
+                           admission_ ? admission_->certificate_user : user_);
+  if (attempt.proof == nullptr) {
+    if (attempt.user != nullptr && admit(attempt.user)) return true;
+    if (attempt.user == nullptr) refuse_admission();
+    return false;
+  }
+  if (!admission_) admission_ = std::make_unique<Admission>();
+  admission_->user = std::move(attempt.user);
+  admission_->wishes = std::move(options);
+  forget_secrets(admission_->wishes);
+  pauses_ |= pause_proof;
+  cancel_recv();
+  const auto work = [proof = std::shared_ptr<Proof>(std::move(attempt.proof)), slot = slot_,
+                     generation = generation_,
+                     &inbox = shard_.state().helper_inboxes[shard_.id()]] {
+    inbox.put({slot, generation, HelperResult::Of::proof, holds(*proof)});
+  };
+  if (!shard_.state().helpers.submit(work)) refuse(protocol::Refusal::authentication_timeout);
+  return false;
+}
+
+void Connection::on_proof(bool holds) {
+  if (!open() || (pauses_ & pause_proof) == 0) return;
+  UserRef user = std::move(admission_->user);
+  if (user != nullptr) user = shard_.security().find_again(*user);  // There may have been a reload.
+  if (!holds || user == nullptr) return refuse_admission();
+  const protocol::ConnectOptions wishes = std::move(admission_->wishes);
+  if (admit(user)) accept_wishes(wishes);
+  resume(pause_proof);
+}
+
+void Connection::refuse_admission() {
+  shard_.on_refused_admission(*this);
+  refuse(protocol::Refusal::authorization_violation);
+}
+
+// ---- From then on.
+
+// False when its account takes no more, or when it was somebody else before: its subscriptions are
+// of the account that it had.
+bool Connection::admit(const UserRef& user) {
+  assert(user != nullptr);
+  if (user_ != nullptr) {
+    admission_.reset();
+    if (user_ == user) return true;
+    refuse_admission();
+    return false;
+  }
+  const Account& account = *user->account;
+  user_ = user;
+  account_ = account.id;
+  const int64_t connections = account.use->connections.fetch_add(1, std::memory_order_relaxed);
+  if (account.connections_max >= 0 && connections >= account.connections_max) {
+    refuse(protocol::Refusal::account_connections_exceeded);
+    return false;
+  }
+  admission_.reset();
+  admitted_ = true;
+  take_permissions();
+  return true;
+}
+
+void Connection::take_permissions() {
+  const Limits& limits = shard_.options().limits;
+  const int64_t payload_bytes_max = user_->account->payload_bytes_max;
+  payload_bytes_max_ = 0;
+  if (payload_bytes_max >= 0 && payload_bytes_max < limits.payload_bytes_max) {
+    payload_bytes_max_ = static_cast<uint32_t>(payload_bytes_max);
+  }
+  parser_.set_limits({limits.control_line_bytes_max,
+                      payload_bytes_max_ != 0 ? payload_bytes_max_ : limits.payload_bytes_max});
+  const Permissions* const permissions = user_->permissions.get();
+  restricted_ = permissions != nullptr && permissions->restricts_publish();
+  reply_permits_.reset();
+  if (permissions != nullptr && permissions->responses()) {
+    reply_permits_ = std::make_unique<ReplyPermits>(*permissions->responses());
+  }
+}
+
+void Connection::leave_account() {
+  if (user_ == nullptr) return;
+  user_->account->use->connections.fetch_sub(1, std::memory_order_relaxed);
+}
+
+// ---- After a reload.
+
+// Who is still there goes on with what he may do now; who is not is let go.
+void Connection::on_new_security() {
+  const Security& security = shard_.security();
+  if (!admitted_) return;  // It will be asked by the new rules.
+  UserRef user;
+  if (user_ != nullptr) {
+    user = security.find_again(*user_);
+  } else if (security.auth_required()) {
+    user = security.default_user();
+  } else {
+    return;
+  }
+  if (user == nullptr) return refuse_admission();
+  if (user_ == nullptr) {
+    // Its subscriptions are of the global account.
+    if (user->account->id != account_ || !admit(user)) return refuse_admission();
+  }
+  user_ = std::move(user);
+  take_permissions();
+  if (route_memo_) route_memo_->forget_permitted();
+  prune_subscriptions();
+}
+
+void Connection::prune_subscriptions() {
+  Interest& interest = shard_.interest();
+  const Permissions* const permissions = user_->permissions.get();
+  for (uint32_t id = owned_; id != no_subscription;) {
+    Subscription& subscription = *interest.at(id);
+    id = Interest::next_owned(subscription);
+    const std::string filter(interest.filter_of(subscription));
+    const std::string queue(interest.queue_of(subscription));
+    interest.set_filtered(subscription, permissions != nullptr && permissions->filters(filter));
+    if (permissions == nullptr || permissions->may_subscribe(filter, queue)) continue;
+    const std::string sid(subscription.sid());
+    end_subscription(subscription);
+    if (queue.empty()) {
+      refuse(protocol::Refusal::subscription_revoked, {filter, sid});
+    } else {
+      refuse(protocol::Refusal::subscription_queue_revoked, {filter, queue, sid});
+    }
+  }
+}
+
+// ---- What it may do.
+
+// What was permitted for one subject is remembered with its route, so that a stream of messages is
+// looked at once. A reply that may be sent so many times is counted, and not remembered.
+Connection::Verdict Connection::publish_if_permitted(const protocol::Command& command) {
+  RouteMemo& memo = route_memo();
+  const bool permitted =
+      memo.is_permitted(command.subject) || user_->permissions->may_publish(command.subject);
+  const bool permitted_once = !permitted && reply_permits_ != nullptr &&
+                              reply_permits_->permits(command.subject, shard_.now_ns());
+  if (!permitted && !permitted_once) {
+    shard_.stats().publishes_denied++;
+    if (pedantic_ && !protocol::is_valid_literal(command.subject)) {
+      refuse(protocol::Refusal::invalid_publish_subject);
+    }
+    refuse(protocol::Refusal::publish_denied, {command.subject});
+    return Verdict::apart;
+  }
+  if (!shard_.router().publish(*this, command)) return Verdict::parked;
+  if (permitted_once) {
+    reply_permits_->count(command.subject);
+    return Verdict::apart;
+  }
+  memo.permit(command.subject);
+  return Verdict::done;
+}
+
+bool Connection::may_subscribe(const protocol::Command& command) {
+  const bool permitted = command.queue != reserved_queue &&
+                         (user_ == nullptr || user_->permissions == nullptr ||
+                          user_->permissions->may_subscribe(command.subject, command.queue));
+  if (permitted) return true;
+  shard_.stats().subscriptions_denied++;
+  if (command.queue.empty()) {
+    refuse(protocol::Refusal::subscribe_denied, {command.subject});
+  } else {
+    refuse(protocol::Refusal::subscribe_queue_denied, {command.subject, command.queue});
+  }
+  return false;
+}
+
+void Connection::permit_reply(std::string_view reply) {
+  reply_permits_->grant(reply, shard_.now_ns());
+}
+
+}  // namespace peal::server

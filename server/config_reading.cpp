@@ -1,0 +1,123 @@
+#include "server/config_reading.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "server/config_number.hpp"
+#include "server/spelling.hpp"
+
+namespace peal::server {
+namespace {
+
+bool has_name(std::string_view names, std::string_view wanted) {
+  for (;;) {
+    const size_t comma = names.find(',');
+    if (names.substr(0, comma) == wanted) return true;
+    if (comma == names.npos) return false;
+    names.remove_prefix(comma + 1);
+  }
+}
+
+}  // namespace
+
+ConfigError expected(std::string_view what, const ConfigValue& found) {
+  return error_at(found.position, fmt::format("expected {}, found {}", what, kind_of(found)));
+}
+
+ConfigError not_supported_yet(const ConfigEntry& entry) {
+  return error_at(entry.position, fmt::format("{}: not supported yet", entry.key));
+}
+
+ConfigError read_block(std::string_view block, const ConfigValue& value,
+                       std::span<const BlockKey> keys) {
+  const auto* const map = std::get_if<ConfigMap>(&value.content);
+  if (map == nullptr) return expected(fmt::format("a map for {}", block), value);
+  for (const ConfigEntry& entry : map->entries) {
+    const std::string name = folded_name(entry.key);
+    const BlockKey* known = nullptr;
+    for (const BlockKey& key : keys) {
+      if (has_name(key.names, name)) known = &key;
+    }
+    if (known == nullptr) {
+      if (entry.is_variable) continue;
+      std::vector<std::string_view> candidates;
+      for (const BlockKey& key : keys)
+        candidates.push_back(key.names.substr(0, key.names.find(',')));
+      return error_at(entry.position, fmt::format("unknown field \"{}\" in {}{}", entry.key, block,
+                                                  did_you_mean(entry.key, candidates)));
+    }
+    if (auto error = known->read(entry)) return error;
+  }
+  return {};
+}
+
+ConfigError read_text(const ConfigValue& value, std::string& out) {
+  if (const auto* text = std::get_if<std::string>(&value.content)) return out = *text, std::nullopt;
+  if (const auto* integer = std::get_if<ConfigInteger>(&value.content)) {
+    return out = integer->text, std::nullopt;
+  }
+  return expected("a text", value);
+}
+
+ConfigError read_bool(const ConfigValue& value, bool& out) {
+  const bool* const truth = std::get_if<bool>(&value.content);
+  if (truth == nullptr) return expected("true or false", value);
+  out = *truth;
+  return {};
+}
+
+ConfigError read_count(const ConfigValue& value, int64_t lowest, int64_t highest, int64_t& out) {
+  const auto* const integer = std::get_if<ConfigInteger>(&value.content);
+  if (integer == nullptr) return expected("a number", value);
+  if (integer->value < lowest || integer->value > highest) {
+    return error_at(value.position,
+                    fmt::format("{} is not between {} and {}", integer->text, lowest, highest));
+  }
+  out = integer->value;
+  return {};
+}
+
+ConfigError read_duration(const ConfigValue& value, std::chrono::nanoseconds& out) {
+  constexpr double seconds_max = 1e9;
+  double seconds = 0;
+  if (const auto* text = std::get_if<std::string>(&value.content)) {
+    const auto parsed = config_duration(*text);
+    if (!parsed) {
+      return error_at(value.position,
+                      fmt::format("'{}' is no time; write it as \"2s\" or \"500ms\"", *text));
+    }
+    out = *parsed;
+    return {};
+  }
+  if (const auto* integer = std::get_if<ConfigInteger>(&value.content)) {
+    if (integer->text.find_first_not_of("-0123456789") != std::string::npos) {
+      return error_at(
+          value.position,
+          fmt::format("a bare {0} is a number; write \"{0}\" for a time", integer->text));
+    }
+    seconds = static_cast<double>(integer->value);
+  } else if (const auto* fraction = std::get_if<double>(&value.content)) {
+    seconds = *fraction;
+  } else {
+    return expected("a time such as \"2s\"", value);
+  }
+  if (seconds < -seconds_max || seconds > seconds_max) {
+    return error_at(value.position, fmt::format("{} seconds are beyond reason", seconds));
+  }
+  out = std::chrono::nanoseconds(static_cast<int64_t>(seconds * 1e9));
+  return {};
+}
+
+ConfigError read_texts(const ConfigValue& value, std::vector<std::string>& out) {
+  out.clear();
+  if (const auto* array = std::get_if<ConfigArray>(&value.content)) {
+    for (const ConfigValue& item : *array) {
+      if (auto error = read_text(item, out.emplace_back())) return error;
+    }
+    return {};
+  }
+  return read_text(value, out.emplace_back());
+}
+
+}  // namespace peal::server

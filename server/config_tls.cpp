@@ -1,0 +1,188 @@
+#include "server/config_tls.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+namespace peal::server {
+namespace {
+
+struct Name {
+  std::string_view go;  // As configuration files have it.
+  std::string_view openssl;
+  bool tls13 = false;
+};
+
+// What nats-server takes without allow_insecure_cipher_suites, and what is still worth offering.
+constexpr Name suites[] = {
+    {"TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256", true},
+    {"TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384", true},
+    {"TLS_CHACHA20_POLY1305_SHA256", "TLS_CHACHA20_POLY1305_SHA256", true},
+    {"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA256"},
+    {"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"},
+    {"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", "ECDHE-RSA-AES256-GCM-SHA384"},
+    {"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "ECDHE-ECDSA-AES256-GCM-SHA384"},
+    {"TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-RSA-CHACHA20-POLY1305"},
+    {"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"},
+    {"TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305", "ECDHE-RSA-CHACHA20-POLY1305"},
+    {"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305", "ECDHE-ECDSA-CHACHA20-POLY1305"},
+};
+
+constexpr Name curves[] = {
+    {"X25519", "X25519"}, {"CurveP256", "P-256"}, {"CurveP384", "P-384"}, {"CurveP521", "P-521"}};
+
+const Name* find(std::span<const Name> names, std::string_view wanted) {
+  const auto place =
+      std::ranges::find_if(names, [&](const Name& name) { return name.go == wanted; });
+  return place == names.end() ? nullptr : &*place;
+}
+
+ConfigError read_suites(const ConfigValue& value, TlsOptions& tls) {
+  std::vector<std::string> wanted;
+  if (auto error = read_texts(value, wanted)) return error;
+  for (const std::string& name : wanted) {
+    const Name* const known = find(suites, name);
+    if (known == nullptr) {
+      return error_at(value.position,
+                      fmt::format("\"{}\" is no cipher suite that is safe to offer", name));
+    }
+    (known->tls13 ? tls.suites : tls.ciphers).emplace_back(known->openssl);
+  }
+  return {};
+}
+
+ConfigError read_curves(const ConfigValue& value, TlsOptions& tls) {
+  std::vector<std::string> wanted;
+  if (auto error = read_texts(value, wanted)) return error;
+  for (const std::string& name : wanted) {
+    const Name* const known = find(curves, name);
+    if (known == nullptr) {
+      return error_at(
+          value.position,
+          fmt::format("\"{}\" is none of X25519, CurveP256, CurveP384, CurveP521", name));
+    }
+    tls.curves.emplace_back(known->openssl);
+  }
+  return {};
+}
+
+ConfigError read_min_version(const ConfigValue& value, TlsOptions& tls) {
+  std::string text;
+  if (const double* const number = std::get_if<double>(&value.content)) {
+    text = fmt::format("{}", *number);
+  } else if (auto error = read_text(value, text)) {
+    return error;
+  }
+  if (text != "1.2" && text != "1.3") {
+    return error_at(value.position, fmt::format("min_version \"{}\" is neither 1.2 nor 1.3", text));
+  }
+  tls.minor_version_min = text.back() - '0';
+  return {};
+}
+
+ConfigError read_handshake_first(const ConfigValue& value, TlsOptions& tls) {
+  using namespace std::chrono_literals;
+  const auto* const text = std::get_if<std::string>(&value.content);
+  if (text == nullptr) return read_bool(value, tls.handshake_first);
+  tls.handshake_first = true;
+  if (*text == "auto") return tls.handshake_first_wait = 50ms, std::nullopt;
+  return read_duration(value, tls.handshake_first_wait);
+}
+
+ConfigError read_certificates(const ConfigValue& value, TlsOptions& tls) {
+  const auto* const array = std::get_if<ConfigArray>(&value.content);
+  if (array == nullptr) return expected("an array of maps", value);
+  for (const ConfigValue& item : *array) {
+    CertificatePair pair;
+    const std::array keys{
+        BlockKey{"cert_file",
+                 [&](const ConfigEntry& entry) {
+                   return read_text(entry.value, pair.certificate_file);
+                 }},
+        BlockKey{"key_file",
+                 [&](const ConfigEntry& entry) { return read_text(entry.value, pair.key_file); }},
+    };
+    if (auto error = read_block("a certificate", item, keys)) return error;
+    if (pair.certificate_file.empty() || pair.key_file.empty()) {
+      return error_at(item.position, "a certificate needs cert_file and key_file");
+    }
+    tls.certificates.push_back(std::move(pair));
+  }
+  return {};
+}
+
+ConfigError read_pinned(const ConfigValue& value, TlsOptions& tls) {
+  constexpr size_t hex_digits = 64;
+  if (auto error = read_texts(value, tls.pinned_certs)) return error;
+  for (std::string& pin : tls.pinned_certs) {
+    std::ranges::transform(pin, pin.begin(),
+                           [](unsigned char letter) { return std::tolower(letter); });
+    if (pin.size() != hex_digits ||
+        pin.find_first_not_of("0123456789abcdef") != std::string::npos) {
+      return error_at(
+          value.position,
+          fmt::format("\"{}\" is no SHA-256 of a public key: 64 hexadecimal digits", pin));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+ConfigError read_tls(const ConfigValue& value, std::optional<TlsOptions>& out) {
+  TlsOptions tls;
+  CertificatePair pair;
+  int64_t rate = 0;
+  const std::array keys{
+      BlockKey{
+          "cert_file",
+          [&](const ConfigEntry& entry) { return read_text(entry.value, pair.certificate_file); }},
+      BlockKey{"key_file",
+               [&](const ConfigEntry& entry) { return read_text(entry.value, pair.key_file); }},
+      BlockKey{"certs,certificates",
+               [&](const ConfigEntry& entry) { return read_certificates(entry.value, tls); }},
+      BlockKey{"ca_file",
+               [&](const ConfigEntry& entry) { return read_text(entry.value, tls.ca_file); }},
+      BlockKey{"verify",
+               [&](const ConfigEntry& entry) { return read_bool(entry.value, tls.verify); }},
+      BlockKey{
+          "verify_and_map",
+          [&](const ConfigEntry& entry) { return read_bool(entry.value, tls.verify_and_map); }},
+      BlockKey{"min_version",
+               [&](const ConfigEntry& entry) { return read_min_version(entry.value, tls); }},
+      BlockKey{"cipher_suites",
+               [&](const ConfigEntry& entry) { return read_suites(entry.value, tls); }},
+      BlockKey{"curve_preferences",
+               [&](const ConfigEntry& entry) { return read_curves(entry.value, tls); }},
+      BlockKey{"timeout",
+               [&](const ConfigEntry& entry) { return read_duration(entry.value, tls.timeout); }},
+      BlockKey{
+          "connection_rate_limit",
+          [&](const ConfigEntry& entry) { return read_count(entry.value, 0, INT32_MAX, rate); }},
+      BlockKey{"pinned_certs",
+               [&](const ConfigEntry& entry) { return read_pinned(entry.value, tls); }},
+      BlockKey{"handshake_first,first,immediate",
+               [&](const ConfigEntry& entry) { return read_handshake_first(entry.value, tls); }},
+      BlockKey{"ocsp_peer", not_supported_yet},
+      BlockKey{"insecure", not_supported_yet},
+      BlockKey{"allow_insecure_cipher_suites", not_supported_yet},
+      BlockKey{"cert_store,cert_match_by,cert_match,ca_certs_match,cert_match_skip_invalid",
+               not_supported_yet},
+  };
+  if (auto error = read_block("tls", value, keys)) return error;
+  if (!pair.certificate_file.empty() || !pair.key_file.empty()) {
+    tls.certificates.insert(tls.certificates.begin(), std::move(pair));
+  }
+  if (tls.certificates.empty() || tls.certificates.front().certificate_file.empty() ||
+      tls.certificates.front().key_file.empty()) {
+    return error_at(value.position, "tls needs a certificate: cert_file and key_file");
+  }
+  if (tls.timeout.count() <= 0) tls.timeout = TlsOptions{}.timeout;
+  tls.connections_per_second_max = static_cast<uint32_t>(rate);
+  out = std::move(tls);
+  return {};
+}
+
+}  // namespace peal::server

@@ -1,0 +1,27 @@
+#pragma once
+// So many a second and no more, for all threads together. It knows time and a count.
+
+#include <atomic>
+#include <cstdint>
+
+namespace peal::server {
+
+class RateLimit {
+ public:
+  /// Counts one; 0 is unlimited. Seconds begin at whole ones of the clock; two threads that begin a
+  /// new one at the same moment may let a few more through.
+  bool permits(int64_t now_ns, uint32_t per_second_max) {
+    if (per_second_max == 0) return true;
+    const int64_t second = now_ns / 1'000'000'000;
+    if (second_.exchange(second, std::memory_order_relaxed) != second) {
+      count_.store(0, std::memory_order_relaxed);
+    }
+    return count_.fetch_add(1, std::memory_order_relaxed) < per_second_max;
+  }
+
+ private:
+  std::atomic<int64_t> second_{0};
+  std::atomic<uint32_t> count_{0};
+};
+
+}  // namespace peal::server

@@ -1,0 +1,58 @@
+#pragma once
+// Which replies one connection may publish to although its permissions name them nowhere: the reply
+// subjects of messages that it was sent, so often and so long as `allow_responses` says. It knows
+// subjects, counts and times. One thread, its connection's.
+//
+// Bounded: the oldest permit goes when there is no room for another, and a client that is sent more
+// requests than that before it answers the first will see that answer refused.
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "server/security_options.hpp"
+
+namespace peal::server {
+
+class ReplyPermits {
+ public:
+  static constexpr size_t permits_max = 8192;
+
+  explicit ReplyPermits(const ResponseRules& rules) : rules_(rules) {}
+
+  /// The connection is sent a message with this reply subject.
+  void grant(std::string_view reply, int64_t now_ns);
+
+  /// Whether `subject` may be published to now. Counts nothing.
+  bool permits(std::string_view subject, int64_t now_ns) const;
+
+  /// It has been published to.
+  void count(std::string_view subject);
+
+  size_t size() const { return permits_.size(); }
+
+ private:
+  struct Permit {
+    int64_t left;
+    int64_t until_ns;
+    uint64_t number;  // Of its place in order_.
+  };
+  struct Granted {
+    std::string reply;
+    uint64_t number;
+  };
+  struct Hash : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
+
+  void forget_oldest(int64_t now_ns);
+
+  const ResponseRules rules_;
+  std::unordered_map<std::string, Permit, Hash, std::equal_to<>> permits_;
+  std::deque<Granted> order_;  // Oldest first. Some have gone already.
+  uint64_t granted_ = 0;
+};
+
+}  // namespace peal::server

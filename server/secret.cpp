@@ -1,0 +1,113 @@
+#include "server/secret.hpp"
+
+#include <crypt.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+
+#include <array>
+#include <cassert>
+#include <cstdlib>
+#include <memory>
+
+namespace peal::server {
+namespace {
+
+using Digest = std::array<unsigned char, SHA256_DIGEST_LENGTH>;
+
+Digest digest_of(std::string_view text) {
+  Digest digest;
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+  return digest;
+}
+
+// It is 32 KiB, so it does not lie on the stack; and it has seen the password.
+struct CryptScratch {
+  CryptScratch() : data(std::make_unique<crypt_data>()) {}
+  ~CryptScratch() { OPENSSL_cleanse(data.get(), sizeof(crypt_data)); }
+  std::unique_ptr<crypt_data> data;
+};
+
+}  // namespace
+
+// Of digests, because they have one length.
+bool same_secret(std::string_view one, std::string_view other) {
+  const Digest left = digest_of(one), right = digest_of(other);
+  return CRYPTO_memcmp(left.data(), right.data(), left.size()) == 0;
+}
+
+void forget_secret(std::string& text) {
+  OPENSSL_cleanse(text.data(), text.size());
+  text.clear();
+}
+
+bool is_password_hash(std::string_view text) {
+  constexpr size_t bcrypt_bytes = 60;
+  return text.size() == bcrypt_bytes && text.starts_with("$2") && text[3] == '$' &&
+         (text[2] == 'a' || text[2] == 'b' || text[2] == 'x' || text[2] == 'y');
+}
+
+bool password_matches_hash(const std::string& password, const std::string& hash) {
+  if (password.find('\0') != std::string::npos) return false;  // The hash would end there.
+  CryptScratch scratch;
+  const char* const hashed = crypt_r(password.c_str(), hash.c_str(), scratch.data.get());
+  return hashed != nullptr && hashed[0] != '*' && same_secret(hashed, hash);
+}
+
+std::optional<std::string> hash_password(const std::string& password, unsigned cost) {
+  std::array<char, CRYPT_GENSALT_OUTPUT_SIZE> setting;
+  if (crypt_gensalt_rn("$2a$", cost, nullptr, 0, setting.data(), setting.size()) == nullptr) {
+    return {};
+  }
+  CryptScratch scratch;
+  const char* const hashed = crypt_r(password.c_str(), setting.data(), scratch.data.get());
+  if (hashed == nullptr || hashed[0] == '*') return {};
+  return hashed;
+}
+
+std::optional<std::string> decode_base64(std::string_view text) {
+  while (text.ends_with('=')) text.remove_suffix(1);
+  std::string padded(text);
+  for (char& letter : padded) {
+    if (letter == '-') letter = '+';
+    if (letter == '_') letter = '/';
+  }
+  if (padded.size() % 4 == 1 ||
+      padded.find_first_not_of(
+          "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") !=
+          std::string::npos) {
+    return {};
+  }
+  const size_t padding = (4 - padded.size() % 4) % 4;
+  padded.append(padding, '=');
+  std::string bytes(padded.size() / 4 * 3, '\0');
+  if (bytes.empty()) return bytes;
+  const int decoded = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                                      reinterpret_cast<const unsigned char*>(padded.data()),
+                                      static_cast<int>(padded.size()));
+  if (decoded < 0) return {};
+  bytes.resize(static_cast<size_t>(decoded) - padding);
+  return bytes;
+}
+
+std::string random_base64(size_t bytes) {
+  std::string chance(bytes, '\0');
+  const int drawn =
+      RAND_bytes(reinterpret_cast<unsigned char*>(chance.data()), static_cast<int>(bytes));
+  // Without chance a nonce is no nonce; the library says so only when the system has none to give.
+  if (drawn != 1) std::abort();
+  std::string text((bytes + 2) / 3 * 4 + 1, '\0');
+  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                                     reinterpret_cast<const unsigned char*>(chance.data()),
+                                     static_cast<int>(bytes));
+  text.resize(static_cast<size_t>(length));
+  while (text.ends_with('=')) text.pop_back();
+  for (char& letter : text) {
+    if (letter == '+') letter = '-';
+    if (letter == '/') letter = '_';
+  }
+  return text;
+}
+
+}  // namespace peal::server

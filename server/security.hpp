@@ -1,0 +1,140 @@
+#pragma once
+// Who may come in: the operator's users and accounts, made ready to be asked. It knows names,
+// proofs and limits; it must never know a connection or a subject that is published.
+//
+// A snapshot: made whole, never changed, held by all shards and by each connection that came in by
+// it. A reload makes the next one. Any thread may ask.
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "protocol/connect.hpp"
+#include "server/ids.hpp"
+#include "server/nkey.hpp"
+#include "server/permissions.hpp"
+#include "server/security_options.hpp"
+
+namespace peal::server {
+
+inline constexpr std::string_view global_account_name = "$G";
+
+/// What an account has in use, over all shards. Written when a connection or, where that is
+/// limited, a subscription comes or goes; never for a message.
+struct AccountUse {
+  std::atomic<int64_t> connections{0};
+  std::atomic<int64_t> subscriptions{0};
+};
+
+struct Account {
+  std::string name;
+  AccountId id = global_account;
+  // Negative: unlimited.
+  int64_t connections_max = -1;
+  int64_t subscriptions_max = -1;
+  int64_t payload_bytes_max = -1;
+  std::shared_ptr<AccountUse> use;  // Outlives a reload, by the account's name.
+
+  bool has_room_for_subscription() const {
+    return subscriptions_max < 0 ||
+           use->subscriptions.load(std::memory_order_relaxed) < subscriptions_max;
+  }
+  /// The global account has no limit, and is not counted: most servers have no other.
+  void count_subscriptions(int64_t change) const {
+    if (id != global_account) use->subscriptions.fetch_add(change, std::memory_order_relaxed);
+  }
+};
+
+struct User {
+  std::string name;  // Empty: the one of a token.
+  std::string password;
+  PublicKey nkey{};
+  bool is_nkey = false;
+  std::shared_ptr<const Account> account;
+  std::shared_ptr<const Permissions> permissions;  // nullptr: may do all.
+};
+using UserRef = std::shared_ptr<const User>;
+
+/// What a client has to be asked for that is too slow for a shard. Self-contained, so that any
+/// thread may find out.
+struct PasswordProof {
+  std::string password;
+  std::string hash;
+};
+struct SignatureProof {
+  PublicKey key;
+  std::string nonce;
+  std::string signature;
+};
+using Proof = std::variant<PasswordProof, SignatureProof>;
+
+/// Slow. Forgets the password.
+bool holds(Proof& proof);
+
+/// What came of a CONNECT. With neither user nor proof it is refused; with a proof it is refused
+/// unless that holds, and always if there is no user: an unknown name takes as long as a wrong
+/// password.
+struct Attempt {
+  UserRef user;
+  std::unique_ptr<Proof> proof;
+};
+
+class Security {
+ public:
+  /// REQUIRES options without contradiction. `previous` gives accounts their ids and what they have
+  /// in use.
+  static std::shared_ptr<const Security> make(const SecurityOptions& options,
+                                              const Security* previous);
+
+  bool auth_required() const { return auth_required_; }
+  bool wants_nonce() const { return !nkeys_.empty(); }
+  /// The same user as in a snapshot before this: nullptr when he is gone, or has another password
+  /// or account.
+  UserRef find_again(const User& user) const;
+  std::chrono::nanoseconds auth_timeout() const { return auth_timeout_; }
+
+  /// Who does not say who he is, is this one; nullptr when he has to.
+  const UserRef& default_user() const { return default_user_; }
+
+  /// `certificate_user` is who the client's certificate names, where certificates are mapped.
+  Attempt try_connect(const protocol::ConnectOptions& options, std::string_view nonce,
+                      const UserRef& certificate_user) const;
+
+  /// The user that a client certificate names: the first of these names that is one.
+  UserRef user_of_certificate(const std::vector<std::string>& names) const;
+  bool maps_certificates() const { return maps_certificates_; }
+
+  const std::shared_ptr<const Account>& account(AccountId id) const { return accounts_[id]; }
+  size_t accounts() const { return accounts_.size(); }
+
+ private:
+  Security() = default;
+  void add_accounts(const SecurityOptions& options, const Security* previous);
+  void add_users(const std::vector<UserOptions>& users,
+                 const std::shared_ptr<const Account>& account,
+                 const std::optional<PermissionRules>& default_permissions);
+  Attempt try_password(const UserRef& user, const std::string& password) const;
+
+  bool auth_required_ = false;
+  bool maps_certificates_ = false;
+  std::chrono::nanoseconds auth_timeout_{};
+  std::vector<std::shared_ptr<const Account>> accounts_;  // By id.
+  std::unordered_map<std::string, UserRef> users_;
+  std::unordered_map<std::string, UserRef> nkeys_;
+  UserRef single_;  // Of the token, or of the one user.
+  std::string token_;
+  UserRef default_user_;
+  std::string decoy_;  // Stands in for the password of a user who is not there.
+};
+
+/// Whether CONNECT says anything of who it is.
+bool has_credentials(const protocol::ConnectOptions& options);
+
+/// Overwrites what must not lie in memory longer than needed.
+void forget_secrets(protocol::ConnectOptions& options);
+
+}  // namespace peal::server

@@ -1,0 +1,15 @@
+#pragma once
+// Security options as texts, so that two of them can be compared at a reload. They have passwords
+// in them: they are for comparing, and shown to nobody.
+
+#include <string>
+
+#include "server/security_options.hpp"
+
+namespace peal::server {
+
+std::string authorization_text(const SecurityOptions& options);
+std::string accounts_text(const SecurityOptions& options);
+std::string tls_text(const SecurityOptions& options);
+
+}  // namespace peal::server

@@ -1,0 +1,34 @@
+#pragma once
+// Where a connection is with TLS, and what of it is on its way to the network. It knows stages and
+// bytes; transport.cpp moves it on.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "server/tls_session.hpp"
+
+namespace peal::server {
+
+struct TlsLink {
+  enum class Stage : uint8_t {
+    hello,      // Nothing has come yet; it may turn out that it is not TLS.
+    handshake,  // A step of it is under way, or the next bytes are waited for.
+    open,
+  };
+
+  Stage stage = Stage::hello;
+  bool helper_busy = false;  // The session is a helper's until on_handshake().
+  bool info_sent = false;    // In clear; else it is the first thing to be said after the handshake.
+  bool said_close = false;
+  int64_t due_ns = INT64_MAX;       // Of the handshake.
+  int64_t info_due_ns = INT64_MAX;  // INFO goes in clear if no ClientHello has come by then.
+  std::shared_ptr<TlsSession> session;
+  std::string early;  // What came while a helper had the session.
+
+  std::string sending;  // In the kernel's hands, from sent_bytes on.
+  size_t sent_bytes = 0;
+  size_t plain_bytes = 0;  // Of the outbox, that `sending` has; they go when it has gone.
+};
+
+}  // namespace peal::server

@@ -1,0 +1,196 @@
+#include "server/tls_session.hpp"
+
+#include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/sha.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <limits>
+#include <new>
+
+namespace peal::server {
+
+// The library reads and writes through this, straight from the receive buffer and into our output.
+struct TlsSession::Method {
+  static TlsSession& of(BIO* bio) { return *static_cast<TlsSession*>(BIO_get_data(bio)); }
+
+  static int read(BIO* bio, char* out, size_t bytes, size_t* done) {
+    TlsSession& session = of(bio);
+    BIO_clear_retry_flags(bio);
+    std::string_view from = session.kept_;
+    from.remove_prefix(session.kept_at_);
+    const bool kept = !from.empty();
+    if (!kept) from = session.input_;
+    *done = std::min(bytes, from.size());
+    if (*done == 0) {
+      BIO_set_retry_read(bio);
+      return 0;
+    }
+    std::memcpy(out, from.data(), *done);
+    if (!kept) {
+      session.input_.remove_prefix(*done);
+      return 1;
+    }
+    session.kept_at_ += *done;
+    if (session.kept_at_ == session.kept_.size()) {
+      std::string().swap(session.kept_);
+      session.kept_at_ = 0;
+    }
+    return 1;
+  }
+
+  static int write(BIO* bio, const char* bytes, size_t count, size_t* done) {
+    of(bio).output_.append(bytes, count);
+    *done = count;
+    return 1;
+  }
+
+  static long control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+
+  static BIO_METHOD* method() {
+    static BIO_METHOD* const made = [] {
+      BIO_METHOD* const fresh =
+          BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "peal connection");
+      if (fresh == nullptr) throw std::bad_alloc();
+      BIO_meth_set_read_ex(fresh, read);
+      BIO_meth_set_write_ex(fresh, write);
+      BIO_meth_set_ctrl(fresh, control);
+      return fresh;
+    }();
+    return made;
+  }
+};
+
+namespace {
+
+std::string text_of(ASN1_STRING* string) {
+  unsigned char* utf8 = nullptr;
+  const int bytes = ASN1_STRING_to_UTF8(&utf8, string);
+  if (bytes < 0) return {};
+  std::string text(reinterpret_cast<char*>(utf8), static_cast<size_t>(bytes));
+  OPENSSL_free(utf8);
+  return text;
+}
+
+std::string subject_of(X509* certificate) {
+  BIO* const bio = BIO_new(BIO_s_mem());
+  if (bio == nullptr) return {};
+  X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
+  char* text = nullptr;
+  const long bytes = BIO_get_mem_data(bio, &text);
+  std::string subject(text, static_cast<size_t>(bytes));
+  BIO_free(bio);
+  return subject;
+}
+
+// Names with a NUL in them say one thing to one reader and another to the next.
+void add_name(std::vector<std::string>& names, std::string name) {
+  if (!name.empty() && name.find('\0') == std::string::npos) names.push_back(std::move(name));
+}
+
+std::vector<std::string> names_of(X509* certificate) {
+  std::vector<std::string> names;
+  auto* const alternatives = static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+  for (const int kind : {GEN_EMAIL, GEN_DNS, GEN_URI}) {
+    for (int i = 0; i < sk_GENERAL_NAME_num(alternatives); i++) {
+      const GENERAL_NAME* const name = sk_GENERAL_NAME_value(alternatives, i);
+      if (name->type == kind) add_name(names, text_of(name->d.ia5));
+    }
+  }
+  GENERAL_NAMES_free(alternatives);
+  add_name(names, subject_of(certificate));
+  return names;
+}
+
+std::string pin_of(X509* certificate) {
+  unsigned char* encoded = nullptr;
+  const int bytes = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &encoded);
+  if (bytes <= 0) return {};
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(encoded, static_cast<size_t>(bytes), digest);
+  OPENSSL_free(encoded);
+  std::string hex;
+  for (const unsigned char byte : digest) hex += fmt::format("{:02x}", byte);
+  return hex;
+}
+
+}  // namespace
+
+TlsSession::TlsSession(std::shared_ptr<const TlsContext> context)
+    : context_(std::move(context)), session_(SSL_new(context_->raw())) {
+  BIO* const bio = BIO_new(Method::method());
+  if (session_ == nullptr || bio == nullptr) throw std::bad_alloc();
+  BIO_set_data(bio, this);
+  BIO_set_init(bio, 1);
+  SSL_set_bio(session_, bio, bio);
+  SSL_set_accept_state(session_);
+}
+
+TlsSession::~TlsSession() { SSL_free(session_); }
+
+void TlsSession::handshake() {
+  ERR_clear_error();
+  handshake_outcome_ = outcome_of(SSL_do_handshake(session_));
+  if (handshake_outcome_ == Outcome::ended) handshake_outcome_ = Outcome::failed;
+  if (handshake_outcome_ == Outcome::done) look_at_peer();
+}
+
+void TlsSession::look_at_peer() {
+  X509* const certificate = SSL_get1_peer_certificate(session_);
+  if (certificate == nullptr) return;
+  peer_names_ = names_of(certificate);
+  const auto& pins = context_->options().pinned_certs;
+  if (!pins.empty() && std::ranges::find(pins, pin_of(certificate)) == pins.end()) {
+    handshake_outcome_ = Outcome::failed;
+    error_ = "certificate is not pinned";
+  }
+  X509_free(certificate);
+}
+
+TlsSession::Outcome TlsSession::outcome_of(int result) {
+  if (result == 1) return Outcome::done;
+  switch (SSL_get_error(session_, result)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+      return Outcome::wants_more;
+    case SSL_ERROR_ZERO_RETURN:
+      return Outcome::ended;
+    default: {
+      const char* const reason = ERR_reason_error_string(ERR_peek_last_error());
+      error_ = reason == nullptr ? "the connection broke" : reason;
+      ERR_clear_error();
+      return Outcome::failed;
+    }
+  }
+}
+
+TlsSession::Outcome TlsSession::read(std::span<char> out, size_t& filled) {
+  filled = 0;
+  ERR_clear_error();
+  while (filled < out.size()) {
+    size_t bytes = 0;
+    const int result = SSL_read_ex(session_, out.data() + filled, out.size() - filled, &bytes);
+    if (result != 1) return outcome_of(result);
+    filled += bytes;
+  }
+  return Outcome::done;
+}
+
+bool TlsSession::write(std::string_view plain) {
+  ERR_clear_error();
+  size_t done = 0;
+  return plain.empty() || SSL_write_ex(session_, plain.data(), plain.size(), &done) == 1;
+}
+
+void TlsSession::close() {
+  ERR_clear_error();
+  SSL_shutdown(session_);
+  ERR_clear_error();
+}
+
+}  // namespace peal::server

@@ -1,0 +1,77 @@
+#pragma once
+// TLS on one connection: bytes of the network in and out on one side, plain ones on the other. It
+// knows records and certificates; it must never know a descriptor, nor what the plain bytes mean.
+//
+// One thread at a time: a helper for a step of the handshake, else the connection's.
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/tls_context.hpp"
+
+struct ssl_st;
+struct bio_st;
+
+namespace peal::server {
+
+class TlsSession {
+ public:
+  enum class Outcome { done, wants_more, ended, failed };
+
+  explicit TlsSession(std::shared_ptr<const TlsContext> context);
+  ~TlsSession();
+  TlsSession(const TlsSession&) = delete;
+  TlsSession& operator=(const TlsSession&) = delete;
+
+  // ---- The handshake.
+
+  /// Keeps a copy for handshake().
+  void add_input(std::string_view bytes) { kept_ += bytes; }
+  /// As far as the input goes. Slow: a signature, or the check of a certificate. Its outcome is
+  /// kept.
+  void handshake();
+  Outcome handshake_outcome() const { return handshake_outcome_; }
+  /// What went wrong, for the log.
+  const std::string& error() const { return error_; }
+
+  /// What the client's certificate calls its owner, in nats-server's order: e-mail, DNS and URI
+  /// names, then the subject (RFC 2253). Empty without one.
+  const std::vector<std::string>& peer_names() const { return peer_names_; }
+
+  // ---- After it.
+
+  /// Bytes from the network, which must stay until read() has said wants_more, or drop_input().
+  void set_input(std::string_view bytes) { input_ = bytes; }
+  void drop_input() { input_ = {}; }
+  /// Some plain bytes. `filled` is how many; with none the outcome says why.
+  Outcome read(std::span<char> out, size_t& filled);
+
+  /// Appends to output(). False when the session is broken.
+  bool write(std::string_view plain);
+  /// Says that nothing more will come.
+  void close();
+
+  // ---- For the network.
+  std::string& output() { return output_; }
+
+ private:
+  struct Method;
+  void look_at_peer();
+  Outcome outcome_of(int result);
+
+  std::shared_ptr<const TlsContext> context_;
+  ssl_st* session_;
+  std::string kept_;        // Input of the handshake...
+  size_t kept_at_ = 0;      // ...of which so much has been read.
+  std::string_view input_;  // And of what comes after.
+  std::string output_;
+  Outcome handshake_outcome_ = Outcome::wants_more;
+  std::string error_;
+  std::vector<std::string> peer_names_;
+};
+
+}  // namespace peal::server

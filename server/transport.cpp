@@ -1,0 +1,224 @@
+// What lies between a connection and its socket when that speaks TLS: the handshake, of which
+// helpers do the slow steps, then records in and out. The life of the connection is in
+// connection.cpp; what is said over it is none of this file's business.
+
+#include <array>
+#include <cassert>
+#include <cerrno>
+#include <utility>
+
+#include "server/connection.hpp"
+#include "server/shard.hpp"
+
+namespace peal::server {
+namespace {
+
+// What a client may say before its handshake is done: a ClientHello and a chain of certificates.
+constexpr size_t handshake_bytes_max = 32 * 1024;
+
+// What a client may make us say without reading it: answers to key updates, alerts.
+constexpr size_t unread_bytes_max = 64 * 1024;
+
+// So much is encrypted at a time: it is held twice until the kernel has it.
+constexpr size_t encrypt_bytes_max = 128 * 1024;
+constexpr size_t encrypt_parts_max = 16;
+
+// What an idle connection keeps of the memory that it last sent from.
+constexpr size_t kept_capacity_max = 4096;
+
+constexpr char first_byte_of_handshake = 0x16;  // The type of a TLS record.
+
+}  // namespace
+
+// True when INFO goes at once, in clear.
+bool Connection::begin_tls() {
+  const TlsContext& context = *shard_.tls();
+  tls_ = std::make_unique<TlsLink>();
+  const int64_t now_ns = shard_.now_ns();
+  tls_->due_ns = now_ns + context.options().timeout.count();
+  check_later(tls_->due_ns);
+  tls_->info_sent = !context.options().handshake_first;
+  if (!tls_->info_sent && context.options().handshake_first_wait.count() > 0) {
+    tls_->info_due_ns = now_ns + context.options().handshake_first_wait.count();
+    check_later(tls_->info_due_ns);
+  }
+  return tls_->info_sent;
+}
+
+// Until the end of the handshake. True when that is late, and the connection closes.
+bool Connection::watch_handshake(int64_t now_ns) {
+  if (tls_->stage == TlsLink::Stage::open) return false;
+  if (now_ns >= tls_->due_ns) {
+    if (tls_->stage == TlsLink::Stage::hello && shard_.options().security.allow_non_tls) {
+      tls_.reset();
+      start_admission_clock();
+      return false;
+    }
+    close(CloseReason::tls_handshake);  // Without a word: it would be read as a broken record.
+    return true;
+  }
+  check_later(tls_->due_ns);
+  if (tls_->stage != TlsLink::Stage::hello || tls_->info_sent) return false;
+  if (now_ns >= tls_->info_due_ns) {
+    tls_->info_sent = true;
+    send_info(false);
+  } else {
+    check_later(tls_->info_due_ns);
+  }
+  return false;
+}
+
+// Bytes of the network, in whatever stage. A PROXY header stands in clear before all of them.
+void Connection::on_cipher(std::string_view bytes) {
+  if (awaits_proxy_header_) {
+    if (!take_proxy_header(bytes)) return;
+    const std::string behind(carry_.bytes());
+    carry_.clear(shard_.pool());
+    if (!behind.empty()) return on_cipher(behind);
+    if (bytes.empty()) return;
+  }
+  if (tls_->stage == TlsLink::Stage::hello) {
+    const bool is_tls = bytes.front() == first_byte_of_handshake;
+    if (!is_tls && shard_.options().security.allow_non_tls) {
+      tls_.reset();
+      start_admission_clock();
+      return on_bytes(bytes);
+    }
+    // What is no handshake is for the session to refuse: nothing said in clear is ever acted upon.
+    tls_->stage = TlsLink::Stage::handshake;
+  }
+  if (tls_->stage == TlsLink::Stage::open) return read_plain(bytes);
+  if (tls_->early.size() + bytes.size() > handshake_bytes_max) {
+    return close(CloseReason::tls_handshake);
+  }
+  tls_->early += bytes;
+  if (!tls_->helper_busy) continue_handshake();
+}
+
+void Connection::continue_handshake() {
+  if (!tls_->session) tls_->session = std::make_shared<TlsSession>(shard_.tls());
+  tls_->session->add_input(std::exchange(tls_->early, {}));
+  tls_->helper_busy = true;
+  const auto work = [session = tls_->session, slot = slot_, generation = generation_,
+                     &inbox = shard_.state().helper_inboxes[shard_.id()]] {
+    session->handshake();
+    inbox.put({slot, generation, HelperResult::Of::handshake, false});
+  };
+  if (!shard_.state().helpers.submit(work)) close(CloseReason::tls_handshake);
+}
+
+void Connection::on_handshake() {
+  assert(tls_ && tls_->helper_busy);
+  tls_->helper_busy = false;
+  TlsSession& session = *tls_->session;
+  if (!session.output().empty()) flush_later();
+  if (!open()) return;
+  switch (session.handshake_outcome()) {
+    case TlsSession::Outcome::wants_more:
+      if (!tls_->early.empty()) continue_handshake();
+      return;
+    case TlsSession::Outcome::done:
+      break;
+    case TlsSession::Outcome::ended:
+    case TlsSession::Outcome::failed:
+      shard_.log().debug("{} - TLS handshake error: {}", label(), session.error());
+      return close(CloseReason::tls_handshake);
+  }
+  tls_->stage = TlsLink::Stage::open;
+  start_admission_clock();
+  if (admission_ && shard_.security().maps_certificates()) {
+    admission_->certificate_user = shard_.security().user_of_certificate(session.peer_names());
+  }
+  if (!std::exchange(tls_->info_sent, true)) send_info(false);
+  read_plain(std::exchange(tls_->early, {}));  // What came right behind the handshake.
+  read_on();
+}
+
+// The plain bytes lie in memory of the shard's, for one round of parsing.
+void Connection::read_plain(std::string_view cipher) {
+  const std::span<char> plain = shard_.plain_memory();
+  TlsSession& session = *tls_->session;
+  session.set_input(cipher);
+  TlsSession::Outcome outcome;
+  do {
+    size_t filled = 0;
+    outcome = session.read(plain, filled);
+    if (filled > 0) on_bytes({plain.data(), filled});
+  } while (outcome == TlsSession::Outcome::done && open());
+  session.drop_input();
+  if (!open()) return;
+  if (session.output().size() > unread_bytes_max) {
+    return close(CloseReason::slow_consumer_pending);
+  }
+  if (!session.output().empty()) flush_later();
+  switch (outcome) {
+    case TlsSession::Outcome::done:
+    case TlsSession::Outcome::wants_more:
+      return;
+    case TlsSession::Outcome::ended:
+      return end(CloseReason::client_closed, 0);
+    case TlsSession::Outcome::failed:
+      shard_.log().debug("{} - TLS error: {}", label(), session.error());
+      return close(CloseReason::read_error, EPROTO);
+  }
+}
+
+// What waits is encrypted, and counts as waiting until the kernel has all of it. False when what
+// waits has to go in clear: INFO, or why there will be no handshake.
+bool Connection::flush_tls() {
+  TlsLink& link = *tls_;
+  if (link.helper_busy) return false;
+  if (discards_) {
+    link.sending.clear();
+    link.plain_bytes = 0;
+    link.session->output().clear();
+    return false;
+  }
+  if (link.sending.empty()) {
+    if (link.stage == TlsLink::Stage::open) encrypt();
+    link.sending.swap(link.session->output());
+    link.sent_bytes = 0;
+  }
+  if (link.sending.empty()) return false;
+  iovec part{link.sending.data() + link.sent_bytes, link.sending.size() - link.sent_bytes};
+  submit_send({&part, 1});
+  return true;
+}
+
+void Connection::encrypt() {
+  TlsLink& link = *tls_;
+  std::array<iovec, encrypt_parts_max> parts;
+  const size_t count = outbox_.gather(parts, encrypt_bytes_max);
+  for (size_t i = 0; i < count; i++) {
+    if (!link.session->write({static_cast<const char*>(parts[i].iov_base), parts[i].iov_len})) {
+      discards_ = true;
+      return close(CloseReason::write_error, EPROTO);
+    }
+    link.plain_bytes += parts[i].iov_len;
+  }
+  if (state_ == State::closing && link.plain_bytes == outbox_.pending_bytes() &&
+      !std::exchange(link.said_close, true)) {
+    link.session->close();
+  }
+}
+
+// The kernel took so many bytes of what was encrypted.
+void Connection::on_cipher_sent(size_t bytes) {
+  TlsLink& link = *tls_;
+  link.sent_bytes += bytes;
+  if (link.sent_bytes < link.sending.size()) return;
+  if (link.plain_bytes > 0) outbox_.advance(shard_.pool(), std::exchange(link.plain_bytes, 0));
+  link.sending.clear();
+  if (outbox_.empty() && link.sending.capacity() > kept_capacity_max) {
+    std::string().swap(link.sending);
+  }
+}
+
+bool Connection::has_more_to_send() const {
+  if (!outbox_.empty()) return true;
+  if (!tls_ || tls_->helper_busy || !tls_->session) return false;
+  return !tls_->sending.empty() || !tls_->session->output().empty() ||
+         (state_ == State::closing && tls_->stage == TlsLink::Stage::open && !tls_->said_close);
+}
+
+}  // namespace peal::server

@@ -1,0 +1,69 @@
+// What the process gives up stays given up. In a child, because there is no way back.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include "server/privileges.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <thread>
+
+namespace peal::server {
+namespace {
+
+constexpr int skipped = 77;
+
+template <typename Work>
+int status_of_child(Work work) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(work());
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST_CASE("privileges: no program is started any more, by any thread") {
+  const int status = status_of_child([] {
+    if (!forbid_system_calls()) return skipped;
+    const auto refused = [] {
+      char* const arguments[] = {const_cast<char*>("true"), nullptr};
+      return ::execv("/bin/true", arguments) == -1 && errno == EPERM;
+    };
+    if (!refused()) return 1;
+    bool in_thread = false;
+    std::thread([&] { in_thread = refused(); }).join();
+    if (!in_thread) return 2;
+    return ::setuid(::getuid()) == -1 && errno == EPERM ? 0 : 3;
+  });
+  if (status == skipped) {
+    std::printf("skipped: built without libseccomp, or the kernel has no filters\n");
+    return;
+  }
+  CHECK(status == 0);
+}
+
+TEST_CASE("privileges: another user, for good") {
+  if (::geteuid() != 0) {
+    std::printf("skipped: only root can become another user\n");
+    CHECK(become_user("nobody"));
+    return;
+  }
+  CHECK(status_of_child([] {
+          if (become_user("nobody")) return 1;
+          return ::geteuid() != 0 && ::getuid() != 0 && ::setuid(0) != 0 ? 0 : 2;
+        }) == 0);
+}
+
+TEST_CASE("privileges: who is nobody, or root, is refused by name") {
+  CHECK(become_user("no-such-user-here")->find("no-such-user-here") != std::string::npos);
+  CHECK(become_user("nobody:no-such-group-here")->find("no-such-group-here") != std::string::npos);
+  CHECK(become_user("root")->find("root") != std::string::npos);
+  CHECK(become_user("0"));
+  CHECK(become_user(""));
+}
+
+}  // namespace
+}  // namespace peal::server

@@ -1,0 +1,223 @@
+// Who is let in, and the pieces that decide it: secrets, nkeys, users.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include "server/security.hpp"
+
+#include <doctest/doctest.h>
+
+#include "server/secret.hpp"
+
+namespace peal::server {
+namespace {
+
+TEST_CASE("secret: same and not the same, whatever the lengths") {
+  CHECK(same_secret("", ""));
+  CHECK(same_secret("abc", "abc"));
+  CHECK_FALSE(same_secret("abc", "abd"));
+  CHECK_FALSE(same_secret("abc", "abcd"));
+  CHECK_FALSE(same_secret("abc", ""));
+  CHECK_FALSE(same_secret(std::string("a\0b", 3), "a"));
+}
+
+TEST_CASE("secret: bcrypt, with hashes that others have made") {
+  // From the test vectors of crypt_blowfish.
+  const std::string hash = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+  CHECK(is_password_hash(hash));
+  CHECK(password_matches_hash("U*U", hash));
+  CHECK_FALSE(password_matches_hash("U*V", hash));
+  CHECK_FALSE(password_matches_hash(std::string("U*U\0x", 5), hash));
+  CHECK_FALSE(password_matches_hash("", hash));
+  const auto made = hash_password("s3cret", 4);
+  REQUIRE(made);
+  CHECK(is_password_hash(*made));
+  CHECK(password_matches_hash("s3cret", *made));
+  CHECK_FALSE(password_matches_hash("S3cret", *made));
+  CHECK_FALSE(is_password_hash("s3cret"));
+  CHECK_FALSE(is_password_hash("$2a$short"));
+}
+
+TEST_CASE("secret: base64 of either alphabet, with padding and without") {
+  CHECK(decode_base64("aGVsbG8=") == "hello");
+  CHECK(decode_base64("aGVsbG8") == "hello");
+  CHECK(decode_base64("-_-_") == decode_base64("+/+/"));
+  CHECK(decode_base64("") == "");
+  for (const char* bad : {"a", "aGVsb G8", "aGVs\n", "a*bc", "aGVsbG8=x"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(decode_base64(bad));
+  }
+  CHECK(random_base64(11).size() == 15);
+  CHECK(random_base64(11) != random_base64(11));
+}
+
+// A pair made for this test; its signature is over the nonce below.
+constexpr const char* public_key = "UBEPD4MIM5TUS6M7E34OFNHY5OLNGDHLY5PSAPJLLIE5N5P535VSLC5P";
+constexpr const char* signature =
+    "BR8pfZzd-DqF0R-LXcyxsuxsL77xBBA_BbOiBbean6YIQaCCo5s235fgM_TNPQSK7xRBOB23dtpi_kaVhn0fAg";
+constexpr const char* nonce = "dGhlIG5vbmNlIA";
+
+TEST_CASE("nkey: a known answer, and nothing else") {
+  const auto key = decode_user_nkey(public_key);
+  REQUIRE(key);
+  const auto bytes = decode_base64(signature);
+  REQUIRE(bytes);
+  CHECK(verify_signature(*key, nonce, *bytes));
+  CHECK_FALSE(verify_signature(*key, "dGhlIG5vbmNlIB", *bytes));
+  std::string other = *bytes;
+  other[10] = static_cast<char>(other[10] ^ 1);
+  CHECK_FALSE(verify_signature(*key, nonce, other));
+  // The bug that this keeps out: a signature or a key of the wrong length reaching the library.
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{63}, size_t{32}}) {
+    CHECK_FALSE(verify_signature(*key, nonce, bytes->substr(0, size)));
+  }
+  CHECK_FALSE(verify_signature(*key, nonce, *bytes + "x"));
+}
+
+TEST_CASE("nkey: a text that is not one to the last bit is none") {
+  const std::string good = public_key;
+  for (size_t i = 0; i < good.size(); i++) {
+    std::string bad = good;
+    bad[i] = bad[i] == 'A' ? 'B' : 'A';
+    CAPTURE(bad);
+    CHECK_FALSE(decode_user_nkey(bad));
+  }
+  for (const std::string& bad : {std::string(), good.substr(1), good + "A", std::string(56, 'U'),
+                                 std::string(56, '1'), "S" + good.substr(1)}) {
+    CHECK_FALSE(decode_user_nkey(bad));
+  }
+}
+
+UserOptions user(std::string name, std::string password) {
+  UserOptions made;
+  made.name = std::move(name);
+  made.password = std::move(password);
+  return made;
+}
+
+protocol::ConnectOptions says(std::string name, std::string password) {
+  protocol::ConnectOptions options;
+  options.user = std::move(name);
+  options.pass = std::move(password);
+  return options;
+}
+
+bool let_in(const Security& security, const protocol::ConnectOptions& options) {
+  Attempt attempt = security.try_connect(options, nonce, nullptr);
+  if (attempt.proof != nullptr && !holds(*attempt.proof)) return false;
+  return attempt.user != nullptr;
+}
+
+TEST_CASE("security: users, by password and by hash") {
+  SecurityOptions options;
+  options.users = {user("plain", "p"), user("hashed", *hash_password("h", 4))};
+  const auto security = Security::make(options, nullptr);
+  CHECK(security->auth_required());
+  CHECK(let_in(*security, says("plain", "p")));
+  CHECK(let_in(*security, says("hashed", "h")));
+  CHECK_FALSE(let_in(*security, says("plain", "h")));
+  CHECK_FALSE(let_in(*security, says("hashed", "p")));
+  CHECK_FALSE(let_in(*security, says("hashed", options.users[1].password)));
+  CHECK_FALSE(let_in(*security, says("nobody", "h")));
+  CHECK_FALSE(let_in(*security, says("", "p")));
+  CHECK_FALSE(let_in(*security, {}));
+  // An unknown name must take as long as a wrong password.
+  CHECK(security->try_connect(says("nobody", "x"), nonce, nullptr).proof != nullptr);
+}
+
+TEST_CASE("security: token, and the one user") {
+  SecurityOptions with_token;
+  with_token.token = "t";
+  const auto token = Security::make(with_token, nullptr);
+  protocol::ConnectOptions connect;
+  connect.auth_token = "t";
+  CHECK(let_in(*token, connect));
+  connect.user = "x";
+  CHECK(let_in(*token, connect));
+  CHECK_FALSE(let_in(*token, says("", "t")));
+  CHECK_FALSE(let_in(*token, says("t", "")));
+
+  SecurityOptions single;
+  single.user = "u";
+  single.password = "p";
+  const auto one = Security::make(single, nullptr);
+  CHECK(let_in(*one, says("u", "p")));
+  CHECK_FALSE(let_in(*one, says("u", "")));
+  CHECK_FALSE(let_in(*one, says("", "p")));
+}
+
+TEST_CASE("security: who says nothing is the default user, who says something wrong is nobody") {
+  SecurityOptions options;
+  options.users = {user("u", "p"), user("guest", "g")};
+  options.no_auth_user = "guest";
+  const auto security = Security::make(options, nullptr);
+  CHECK(security->try_connect({}, nonce, nullptr).user->name == "guest");
+  CHECK_FALSE(let_in(*security, says("u", "g")));
+  CHECK_FALSE(let_in(*security, says("guest", "")));
+}
+
+TEST_CASE("security: an nkey has to sign, whatever else is said") {
+  SecurityOptions options;
+  UserOptions keyed;
+  keyed.name = public_key;
+  keyed.is_nkey = true;
+  options.users = {keyed, user("u", "p")};
+  const auto security = Security::make(options, nullptr);
+  CHECK(security->wants_nonce());
+  protocol::ConnectOptions connect;
+  connect.nkey = public_key;
+  CHECK_FALSE(let_in(*security, connect));
+  connect.sig = signature;
+  CHECK(let_in(*security, connect));
+  connect.sig = "short";
+  CHECK_FALSE(let_in(*security, connect));
+  CHECK_FALSE(let_in(*security, says(public_key, "")));
+  connect.sig.clear();
+  connect.user = "u";
+  connect.pass = "p";
+  CHECK_FALSE(let_in(*security, connect));
+}
+
+TEST_CASE("security: accounts keep their ids and what they have in use over a reload") {
+  SecurityOptions options;
+  options.accounts.resize(2);
+  options.accounts[0].name = "A";
+  options.accounts[0].users = {user("a", "1")};
+  options.accounts[1].name = "B";
+  options.accounts[1].users = {user("b", "2")};
+  const auto before = Security::make(options, nullptr);
+  CHECK(before->account(0)->name == "$G");
+  const AccountId a = before->try_connect(says("a", "1"), nonce, nullptr).user->account->id;
+  const AccountId b = before->try_connect(says("b", "2"), nonce, nullptr).user->account->id;
+  CHECK(a != b);
+  CHECK(a != global_account);
+  before->account(b)->use->connections = 7;
+
+  std::swap(options.accounts[0], options.accounts[1]);
+  const auto after = Security::make(options, before.get());
+  CHECK(after->try_connect(says("b", "2"), nonce, nullptr).user->account->id == b);
+  CHECK(after->account(b)->use->connections == 7);
+}
+
+TEST_CASE("security options: what contradicts itself is refused") {
+  SecurityOptions options;
+  options.user = "u";
+  options.password = "p";
+  CHECK_FALSE(contradiction_in(options));
+  options.token = "t";
+  CHECK(contradiction_in(options));
+  options.token.clear();
+  options.users = {user("x", "y")};
+  CHECK(contradiction_in(options));
+  options.user.clear();
+  CHECK(contradiction_in(options));
+  options.password.clear();
+  CHECK_FALSE(contradiction_in(options));
+  options.no_auth_user = "y";
+  CHECK(contradiction_in(options));
+  options.no_auth_user = "x";
+  CHECK_FALSE(contradiction_in(options));
+  options.accounts.resize(1);
+  options.accounts[0].users = {user("x", "z")};
+  CHECK(contradiction_in(options));
+}
+
+}  // namespace
+}  // namespace peal::server

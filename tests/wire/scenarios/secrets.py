@@ -1,0 +1,64 @@
+"""What a server must not say, and must not keep, of those who try to come in."""
+
+from scenarios.scene import check, scenario
+from wire import Connection
+
+USERS = """authorization { users = [
+  { user: "ulrike", password: "open-sesame" },
+  { user: "hans", password: "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW" } ] }"""
+
+
+@scenario("auth: no secret reaches the log, however much is logged", alone=True, config=USERS,
+          flags=["-DV"], tags=["auth"])
+def nothing_in_the_log(scene):
+    secrets = ["open-sesame", "wrong-sesame", "my-token", "my-sig", "$2a$05$"]
+    if scene.kind == "peal":
+        secrets.append("my-jwt")  # nats-server shows it.
+    right = Connection.with_info(scene.server.port)
+    right.send(b'CONNECT {"user":"ulrike","pass":"open-sesame","verbose":false}\r\nPING\r\n')
+    right.expect(b"PONG\r\n")
+    for fields in (b'"user":"ulrike","pass":"wrong-sesame"', b'"auth_token":"my-token"',
+                   b'"jwt":"my-jwt","sig":"my-sig"', b'"user":"hans","pass":"wrong-sesame"'):
+        wrong = Connection.with_info(scene.server.port)
+        wrong.send(b"CONNECT {" + fields + b"}\r\n")
+        wrong.expect(b"-ERR 'Authorization Violation'\r\n")
+        wrong.expect_eof()
+    scene.server.expect_log(r"authentication error")
+    for line in scene.server.log_lines:
+        for secret in secrets:
+            check(secret not in line, f"the log has {secret}: {line}")
+
+
+@scenario("auth: who tries passwords does not fill the log", alone=True, config=USERS,
+          tags=["auth", "peal"])
+def bounded_log(scene):
+    if scene.kind == "nats":
+        return
+    for _ in range(60):
+        wrong = Connection.with_info(scene.server.port)
+        wrong.send(b'CONNECT {"user":"ulrike","pass":"x"}\r\n')
+        wrong.expect(b"-ERR 'Authorization Violation'\r\n")
+        wrong.close()
+    said = [line for line in scene.server.log_lines if "authentication error" in line]
+    check(said, "nothing was logged")
+    check(len(said) < 60, f"{len(said)} lines for 60 attempts")
+
+
+@scenario("auth: hashes are looked at beside the traffic, not in its way", alone=True, tags=["auth"],
+          config="""authorization { users = [
+  { user: "u", password: "p" },
+  { user: "slow", password: "$2a$11$8n8wW3.iG9K2m7cJ7bPq2uYcWQ4cF7Hq4cN1g3yQdV0S0rX6k2a2G" } ] }""")
+def hashes_beside(scene):
+    talker = Connection.with_info(scene.server.port)
+    talker.send(b'CONNECT {"user":"u","pass":"p","verbose":false}\r\nPING\r\n')
+    talker.expect(b"PONG\r\n")
+    waiting = [Connection.with_info(scene.server.port) for _ in range(3)]
+    for each in waiting:
+        each.send(b'CONNECT {"user":"slow","pass":"no"}\r\n')
+    # Were a hash in the way, one of these would come after it.
+    for _ in range(50):
+        talker.fence()
+    check(not all(each.seen for each in waiting), "nobody waited")
+    for each in waiting:
+        each.expect(b"-ERR 'Authorization Violation'\r\n")
+        each.expect_eof()

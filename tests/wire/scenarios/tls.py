@@ -1,0 +1,324 @@
+"""TLS, seen from a client: versions, certificates, what comes before the handshake, and after."""
+
+import atexit
+import contextlib
+import hashlib
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import tempfile
+import threading
+import time
+
+from scenarios.scene import check, scenario
+from wire import PATIENCE_S, Connection, Failure, Server, Skipped
+
+FOLDER = None
+MAKING = threading.Lock()
+
+
+def run(*words):
+    subprocess.run(["openssl", *words], check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+
+
+def certificates():
+    """A folder with a CA and what it has signed: server, alice and mallory. Made once a run."""
+    global FOLDER
+    with MAKING:
+        if not FOLDER:
+            FOLDER = make_certificates()
+        return FOLDER
+
+
+def make_certificates():
+    if not shutil.which("openssl"):
+        raise Skipped("no openssl to make a certificate with")
+    folder = tempfile.mkdtemp(prefix="wire-tls-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+    def path(name):
+        return os.path.join(folder, name)
+
+    def key(name):
+        run("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", path(name + ".key"))
+
+    key("ca")
+    run("req", "-x509", "-new", "-key", path("ca.key"), "-subj", "/CN=ca", "-days", "2",
+        "-out", path("ca.pem"))
+    with open(path("names"), "w", encoding="utf-8") as file:
+        for name in ("server", "alice", "mallory"):
+            file.write(f"[{name}]\nsubjectAltName=DNS:{name}.local,IP:127.0.0.1,"
+                       f"email:{name}@example.com\n")
+    for name in ("server", "alice", "mallory"):
+        key(name)
+        run("req", "-new", "-key", path(name + ".key"), "-subj", f"/O=Peal/CN={name}",
+            "-out", path(name + ".csr"))
+        run("x509", "-req", "-in", path(name + ".csr"), "-CA", path("ca.pem"), "-CAkey",
+            path("ca.key"), "-CAcreateserial", "-days", "2", "-extfile", path("names"),
+            "-extensions", name, "-out", path(name + ".pem"))
+    return folder
+
+
+@contextlib.contextmanager
+def tls_server(scene, settings="", more=""):
+    folder = certificates()
+    config = (f'tls {{ cert_file: "{folder}/server.pem", key_file: "{folder}/server.key", '
+              f'ca_file: "{folder}/ca.pem", {settings} }}\n{more}')
+    server = Server(scene.server.command[0], config)
+    try:
+        yield server
+        server.stop()
+    finally:
+        server.kill()
+
+
+def context(version=None, certificate=None):
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.load_verify_locations(os.path.join(certificates(), "ca.pem"))
+    if version:
+        made.minimum_version = made.maximum_version = version
+    if certificate:
+        made.load_cert_chain(os.path.join(certificates(), certificate + ".pem"),
+                             os.path.join(certificates(), certificate + ".key"))
+    return made
+
+
+def secured(connection, using, session=None):
+    connection.socket = using.wrap_socket(connection.socket, server_hostname="server.local",
+                                          session=session)
+    return connection
+
+
+def hello(connection, fields=b""):
+    connection.send(b'CONNECT {"verbose":false' + fields + b"}\r\nPING\r\n")
+    connection.expect(b"PONG\r\n")
+
+
+def expect_no_way_in(server, using):
+    """The handshake fails, or is the last that is heard: a TLS 1.3 client learns it later."""
+    connection = Connection.with_info(server.port)
+    try:
+        secured(connection, using)
+        connection.socket.sendall(b'CONNECT {"verbose":false}\r\nPING\r\n')
+        seen = connection.socket.recv(1)
+    except (ssl.SSLError, OSError):
+        return
+    check(not seen, f"it came in and heard {seen}")
+
+
+@scenario("tls: both versions, small messages and large", tags=["tls"])
+def versions(scene):
+    with tls_server(scene) as server:
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            connection = Connection.with_info(server.port)
+            check(connection.info.get("tls_required") is True, "INFO does not say tls_required")
+            secured(connection, context(version))
+            check(connection.socket.version() == version.name.replace("_", "."),
+                  f"it is {connection.socket.version()}")
+            hello(connection)
+            connection.send(b"SUB foo 1\r\n")
+            for size in (0, 1, 16384, 300_000):
+                payload = os.urandom(size)
+                connection.send(b"PUB foo %d\r\n" % size + payload + b"\r\n")
+                connection.expect(b"MSG foo 1 %d\r\n" % size + payload + b"\r\n")
+            connection.send(b"BOGUS\r\n")
+            connection.expect(b"-ERR 'Unknown Protocol Operation'\r\n")
+            connection.expect_eof()  # With a proper end: Python raises an error for another.
+
+
+@scenario("tls: CONNECT in clear to a server that wants TLS is closed, without a word", tags=["tls"])
+def clear_to_tls(scene):
+    with tls_server(scene) as server:
+        connection = Connection.with_info(server.port)
+        connection.send(b'CONNECT {"verbose":false}\r\nPING\r\n')
+        while connection.receive(deadline()):
+            pass
+        check(connection.ended and b"PONG" not in connection.seen, f"seen {connection.seen}")
+
+
+def deadline():
+    return time.monotonic() + PATIENCE_S
+
+
+@scenario("tls: what was said in clear before the handshake is not acted upon", tags=["tls"])
+def pipelined_clear_text(scene):
+    with tls_server(scene) as server:
+        witness = secured(Connection.with_info(server.port), context())
+        hello(witness)
+        witness.send(b"SUB foo 1\r\n")
+        witness.fence()
+        connection = Connection.with_info(server.port)
+        connection.send(b"PUB foo 1\r\nx\r\n")
+        try:
+            secured(connection, context())
+            raise Failure("the handshake went on behind words in clear")
+        except (ssl.SSLError, OSError):
+            pass
+        witness.fence()
+
+
+@scenario("tls: a handshake byte by byte, with CONNECT right behind it", tags=["tls"])
+def byte_by_byte(scene):
+    with tls_server(scene) as server:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        peer = context().wrap_bio(incoming, outgoing, server_hostname="server.local")
+        connection = Connection.with_info(server.port)
+
+        def exchange(step, drip):
+            while True:
+                try:
+                    return step()
+                except ssl.SSLWantReadError:
+                    data = outgoing.read()
+                    for part in ([data[i:i + 1] for i in range(len(data))] if drip else [data]):
+                        connection.socket.sendall(part)
+                    incoming.write(connection.socket.recv(65536))
+
+        exchange(peer.do_handshake, True)
+        peer.write(b'CONNECT {"verbose":false}\r\nPING\r\n')
+        answer = exchange(lambda: peer.read(6), False)
+        check(answer == b"PONG\r\n", f"seen {answer}")
+
+
+@scenario("tls: who does not shake hands is closed after the timeout", slow=True, tags=["tls"])
+def handshake_timeout(scene):
+    with tls_server(scene, "timeout: 1") as server:
+        silent = Connection.with_info(server.port)
+        halting = Connection.with_info(server.port)
+        halting.send(b"\x16\x03\x01\x02\x00\x01")
+        silent.expect_eof()
+        halting.expect_eof()
+
+
+@scenario("tls: a greeting without end is not kept", tags=["tls"])
+def endless_greeting(scene):
+    with tls_server(scene, 'timeout: "60s"') as server:
+        connection = Connection.with_info(server.port)
+        # Records of a ClientHello that says it has sixteen megabytes.
+        connection.send(b"".join(b"\x16\x03\x01\x40\x00" + (b"\x01\xff\xff\xff" if i == 0 else b"")
+                                 + bytes(0x4000 - (4 if i == 0 else 0)) for i in range(20)))
+        while connection.receive(deadline()):
+            pass
+        check(connection.ended, "it was not closed")
+
+
+@scenario("tls: a client comes back without a whole handshake", tags=["tls"])
+def resumption(scene):
+    with tls_server(scene) as server:
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            using = context(version)
+            first = secured(Connection.with_info(server.port), using)
+            hello(first)
+            session = first.socket.session
+            first.close()
+            second = secured(Connection.with_info(server.port), using, session)
+            hello(second)
+            check(second.socket.session_reused, f"{version.name}: a whole handshake")
+
+
+@scenario("tls: a certificate that is asked for has to be there, and from our CA", tags=["tls"])
+def verify(scene):
+    with tls_server(scene, "verify: true") as server:
+        connection = Connection.with_info(server.port)
+        check(connection.info.get("tls_verify") is True, "INFO does not say tls_verify")
+        hello(secured(connection, context(certificate="alice")))
+        expect_no_way_in(server, context())
+        expect_no_way_in(server, context(ssl.TLSVersion.TLSv1_2))
+
+
+@scenario("tls: a certificate says who one is", tags=["tls", "auth"])
+def verify_and_map(scene):
+    users = """authorization { users = [
+      { user: "alice@example.com", permissions: { publish: "alice.>" } },
+      { user: "server.local", permissions: { publish: "server.>" } } ] }"""
+    with tls_server(scene, "verify_and_map: true", users) as server:
+        for name in ("alice", "server"):
+            connection = secured(Connection.with_info(server.port), context(certificate=name))
+            hello(connection)
+            connection.send(b"PUB other 0\r\n\r\nPUB %s.x 0\r\n\r\n" % name.encode())
+            connection.expect(b"-ERR 'Permissions Violation for Publish to \"other\"'\r\n")
+            connection.fence()
+        stranger = secured(Connection.with_info(server.port), context(certificate="mallory"))
+        stranger.send(b'CONNECT {"verbose":false,"user":"alice@example.com"}\r\n')
+        stranger.expect(b"-ERR 'Authorization Violation'\r\n")
+        stranger.expect_eof()
+
+
+@scenario("tls: of those whom the CA knows, only who is pinned", tags=["tls"])
+def pinned(scene):
+    folder = certificates()
+    public = subprocess.run(["openssl", "pkey", "-in", f"{folder}/alice.key", "-pubout",
+                             "-outform", "DER"], check=True, stdout=subprocess.PIPE).stdout
+    pin = hashlib.sha256(public).hexdigest()
+    with tls_server(scene, f'verify: true, pinned_certs: ["{pin}"]') as server:
+        hello(secured(Connection.with_info(server.port), context(certificate="alice")))
+        expect_no_way_in(server, context(certificate="mallory"))
+
+
+@scenario("tls: handshake first", tags=["tls"])
+def handshake_first(scene):
+    with tls_server(scene, "handshake_first: true") as server:
+        connection = secured(Connection(server.port), context())
+        check(connection.read_info().get("tls_required") is True, "INFO does not say tls_required")
+        hello(connection)
+
+
+@scenario("tls: handshake first, for those who can", tags=["tls"])
+def handshake_first_auto(scene):
+    with tls_server(scene, "handshake_first: auto") as server:
+        first = secured(Connection(server.port), context())
+        first.read_info()
+        hello(first)
+        hello(secured(Connection.with_info(server.port), context()))
+
+
+@scenario("tls: for those who want it", tags=["tls"])
+def allow_non_tls(scene):
+    with tls_server(scene, "", "allow_non_tls: true") as server:
+        connection = Connection.with_info(server.port)
+        check(connection.info.get("tls_available") is True, "INFO does not say tls_available")
+        check("tls_required" not in connection.info, "INFO says tls_required")
+        hello(connection)
+        hello(secured(Connection.with_info(server.port), context()))
+
+
+@scenario("tls: min_version", tags=["tls"])
+def min_version(scene):
+    with tls_server(scene, 'min_version: "1.3"') as server:
+        hello(secured(Connection.with_info(server.port), context()))
+        expect_no_way_in(server, context(ssl.TLSVersion.TLSv1_2))
+
+
+@scenario("tls: so many newcomers a second", tags=["tls"])
+def rate_limit(scene):
+    with tls_server(scene, "connection_rate_limit: 2") as server:
+        throttled = 0
+        for _ in range(10):
+            connection = Connection(server.port)
+            connection.socket.settimeout(PATIENCE_S)
+            connection.read_info()
+            try:
+                secured(connection, context())
+            except (ssl.SSLError, OSError):
+                throttled += 1
+            connection.close()
+        # Ten take less than four seconds on any machine, and so some of them are too many.
+        check(throttled > 0, "nobody was told to come later")
+
+
+@scenario("tls: many at once, and some who leave in the middle", tags=["tls"])
+def many(scene):
+    with tls_server(scene) as server:
+        using = context()
+        connections = [Connection.with_info(server.port) for _ in range(40)]
+        for at, connection in enumerate(connections):
+            if at % 4 == 0:
+                connection.send(b"\x16\x03\x01\x00\x05\x01")
+                connection.reset()
+            elif at % 4 == 1:
+                connection.socket.shutdown(socket.SHUT_WR)
+        for connection in connections[2::4] + connections[3::4]:
+            hello(secured(connection, using))
