@@ -171,3 +171,39 @@ def trace_extent(scene):
     check(traced("")[:2] == whole, "the whole message")
     check(traced("max_traced_msg_len: 5")[:2] == ['["NATS/..."]', '["hello..."]'], "five bytes")
     check(traced("trace_headers: true") == [f'["{headers}"]'], "the headers alone")
+
+
+USERS = """authorization { users = [
+  { user: u, password: p, permissions: { publish: "%s", subscribe: ["a", "b %s"] } }%s ] }"""
+
+
+@scenario("reload: who is gone is let go, and others lose what they may no longer hear", alone=True,
+          config=USERS % ("x", "q", ", { user: v, password: q }"), tags=["auth", "permissions"])
+def reload_users(scene):
+    port = scene.server.port
+    stays = scene.connect(user="u", **{"pass": "p"})
+    goes = scene.connect(user="v", **{"pass": "q"})
+    stays.send(b"SUB a 1\r\nSUB b q 2\r\nPUB x 1\r\n1\r\n")
+    stays.fence()
+    reload(scene.server, USERS % ("y", "r", ""))
+    goes.expect_closed()
+    stays.expect(b"-ERR 'Permissions Violation for Subscription to \"b\" using queue \"q\" "
+                 b"(sid \"2\")'\r\n")
+    stays.send(b"PUB x 1\r\n1\r\n")
+    stays.expect(b"-ERR 'Permissions Violation for Publish to \"x\"'\r\n")
+    stays.send(b"PUB y 1\r\n1\r\nSUB a 3\r\n")
+    stays.fence()
+    late = Connection.with_info(port)
+    late.send(b'CONNECT {"user":"v","pass":"q"}\r\n')
+    late.expect(b"-ERR 'Authorization Violation'\r\n")
+
+
+@scenario("reload: asking for a password lets go who has none", alone=True, config="max_payload: 100",
+          tags=["auth"])
+def reload_to_passwords(scene):
+    anybody = scene.connect()
+    anybody.fence()
+    reload(scene.server, "max_payload: 100\nauthorization { user: u, password: p }")
+    anybody.expect_closed()
+    somebody = scene.connect(user="u", **{"pass": "p"})
+    somebody.fence()

@@ -322,3 +322,18 @@ def many(scene):
                 connection.socket.shutdown(socket.SHUT_WR)
         for connection in connections[2::4] + connections[3::4]:
             hello(secured(connection, using))
+
+
+@scenario("tls: a reload takes up a new certificate, and drops nobody", tags=["tls"])
+def new_certificate(scene):
+    folder = certificates()
+    with tls_server(scene) as server:
+        before = secured(Connection.with_info(server.port), context())
+        hello(before)
+        server.rewrite(f'tls {{ cert_file: "{folder}/alice.pem", key_file: "{folder}/alice.key" }}')
+        server.signal("HUP")
+        server.expect_log("Reloaded server configuration|Reloaded: tls")
+        after = Connection.with_info(server.port)
+        after.socket = context().wrap_socket(after.socket, server_hostname="alice.local")
+        hello(after)
+        hello(before)
