@@ -44,7 +44,8 @@ char* copy_run(char* out, std::string_view head, const MessageRun& run) {
 
   std::array<char, 128> padded_head;
   if (content_bytes <= stepped_bytes_max && in_steps(head.size()) <= padded_head.size()) {
-    std::memcpy(padded_head.data(), head.data(), head.size());
+    // Of no head, the address may be null.
+    if (!head.empty()) std::memcpy(padded_head.data(), head.data(), head.size());
     const size_t from_bytes = (run.count - 1) * run.stride_bytes + content_bytes;
     const size_t reach_bytes = head.size() + in_steps(content_bytes);
     size_t stepped =
