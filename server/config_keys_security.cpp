@@ -53,17 +53,19 @@ constexpr ConfigKey limit_keys_of_account[] = {
 };
 
 constexpr ConfigKey account_keys[] = {
-    part("NAME.users", list, "as in authorization"),
-    part("NAME.default_permissions", block, "of its users without their own"),
-    {.names = "NAME.limits",
-     .type = block,
-     .note = "of the account",
-     .keys = limit_keys_of_account},
-    refused("NAME.imports", list),
-    refused("NAME.exports", list),
-    refused("NAME.mappings,NAME.maps", block),
-    refused("NAME.jetstream", any),
-    refused("NAME.nkey", text),
+    part("users", list, "as in authorization"),
+    part("default_permissions", block, "of its users without their own"),
+    {.names = "limits", .type = block, .note = "of the account", .keys = limit_keys_of_account},
+    refused("imports", list),
+    refused("exports", list),
+    refused("mappings,maps", block),
+    refused("jetstream", any),
+    refused("nkey", text),
+};
+
+// In the file it is the account's own name that stands here.
+constexpr ConfigKey accounts_keys[] = {
+    {.names = "name", .type = block, .note = "one for each account", .keys = account_keys},
 };
 
 constexpr ConfigKey tls_keys[] = {
@@ -92,30 +94,19 @@ constexpr ConfigKey tls_keys[] = {
     refused("cert_match_skip_invalid", boolean),
 };
 
-std::string shown_no_auth_user(const Options& options) { return options.security.no_auth_user; }
-std::string shown_allow_non_tls(const Options& options) {
-  return options.security.allow_non_tls ? "true" : "false";
-}
-
 constexpr ConfigKey keys[] = {
     whole("authorization", "who may connect", shown_block<authorization_text>, authorization_keys),
     whole("accounts", "subject spaces that know nothing of each other", shown_block<accounts_text>,
-          account_keys),
-    {.names = "no_auth_user",
-     .type = text,
-     .reload = Reload::live,
-     .note = "who a client is that does not say who it is",
-     .shown = shown_no_auth_user},
+          accounts_keys),
+    fields::text<&Options::security, &SecurityOptions::no_auth_user>(
+        "no_auth_user", Reload::live, "who a client is that does not say who it is"),
     refused("default_sentinel", text),
     refused("system_account,system", text),
     ignored("no_system_account,no_system,no_sys_acc", boolean, "there is no system account"),
     refused("mappings,maps", block),
     whole("tls", "TLS with clients", shown_block<tls_text>, tls_keys),
-    {.names = "allow_non_tls",
-     .type = boolean,
-     .reload = Reload::live,
-     .note = "TLS for those who want it",
-     .shown = shown_allow_non_tls},
+    fields::boolean<&Options::security, &SecurityOptions::allow_non_tls>(
+        "allow_non_tls", Reload::live, "TLS for those who want it"),
     fields::text<&Options::run_as>("run_as", Reload::restart,
                                    "USER or USER:GROUP to become once everything is open"),
     refused("ocsp", any),

@@ -286,8 +286,6 @@ std::optional<std::string> apply_security(std::string_view name, const ConfigEnt
                                           std::vector<std::string>& warnings) {
   if (name == "authorization") return read_authorization(entry.value, options, warnings);
   if (name == "accounts") return read_accounts(entry.value, options, warnings);
-  if (name == "no_auth_user") return read_text(entry.value, options.no_auth_user);
-  if (name == "allow_non_tls") return read_bool(entry.value, options.allow_non_tls);
   return read_tls(entry.value, options.tls);
 }
 

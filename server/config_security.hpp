@@ -1,6 +1,6 @@
 #pragma once
 // The blocks of the configuration that say who may come in and what he may do: authorization,
-// accounts, no_auth_user, tls, allow_non_tls. Values in, SecurityOptions out.
+// accounts, tls. Values in, SecurityOptions out.
 
 #include <optional>
 #include <string>
@@ -12,8 +12,7 @@
 
 namespace peal::server {
 
-inline constexpr std::string_view security_blocks[] = {"accounts", "allow_non_tls", "authorization",
-                                                       "no_auth_user", "tls"};
+inline constexpr std::string_view security_blocks[] = {"accounts", "authorization", "tls"};
 
 /// Whether a top-level key, folded, is one of them.
 bool is_security_key(std::string_view name);

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "server/config_keys.hpp"
 #include "server/config_parser.hpp"
 #include "server/options.hpp"
 
@@ -23,8 +24,14 @@ Applied applied(const std::string& text) {
   const auto parsed = parse_config_text(text, "c");
   if (const auto* error = std::get_if<std::string>(&parsed)) return {{}, *error, {}};
   for (const ConfigEntry& entry : std::get<ConfigMap>(parsed).entries) {
-    REQUIRE(is_security_key(entry.key));
-    if (auto error = apply_security(entry.key, entry, result.options, result.warnings)) {
+    Options options;
+    options.security = result.options;
+    ConfigTarget target{options, result.warnings};
+    const auto error = is_security_key(entry.key)
+                           ? apply_security(entry.key, entry, options.security, result.warnings)
+                           : find_top_key(entry.key)->apply(target, entry.value);
+    result.options = options.security;
+    if (error) {
       result.error = *error;
       return result;
     }
