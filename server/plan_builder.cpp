@@ -21,6 +21,7 @@ PlanBuilder::PlanBuilder(const core::BlockPool& pool, const core::Hasher& hasher
 void PlanBuilder::begin(std::string_view subject, const DeliveryFilter* filter) {
   subject_ = subject;
   filter_ = filter;
+  subject_judged_ = false;
   const bool large = members_.size() * sizeof(Subscription*) > kept_bytes_max / 2;
   if (large) small_plans_ = 0;
   if (++small_plans_ == small_plans_before_release) {
@@ -63,7 +64,7 @@ const Plan& PlanBuilder::finish(bool for_any_last_token) {
   if (!group_entries_.empty()) join_groups();
 
   // Nothing grows any more, so now there is something to point at.
-  plan_.for_any_last_token = for_any_last_token;
+  plan_.for_any_last_token = for_any_last_token && !subject_judged_;
   plan_.plain = {members_.data(), plain};
   plan_.shards = shards_;
   for (const Group& group : groups_) {
@@ -84,7 +85,9 @@ void PlanBuilder::add_members(const Entry& from) {
   });
   if (filter_ == nullptr) return;
   const auto denied = [&](const Subscription* member) {
-    return member->filtered && !filter_->permits(filter_->context, *member, subject_, from.queue());
+    if (!member->filtered) return false;
+    subject_judged_ = true;
+    return !filter_->permits(filter_->context, *member, subject_, from.queue());
   };
   const auto first = members_.end() - from.members.size();
   members_.erase(std::remove_if(first, members_.end(), denied), members_.end());

@@ -61,6 +61,7 @@ class PlanBuilder {
   const core::Hasher& hasher_;
   std::string_view subject_;
   const DeliveryFilter* filter_ = nullptr;
+  bool subject_judged_ = false;  // The filter was asked, and may say otherwise of another subject.
 
   Plan plan_;
   std::vector<Subscription*> members_;   // The plain ones, then group by group.

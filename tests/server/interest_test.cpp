@@ -336,5 +336,22 @@ TEST_CASE("interest: the cache holds no more bytes than its bound, whatever plan
   CHECK(shard.interest.memory_bytes() < before + MatchCache::bytes_max + 1024 * 1024);
 }
 
+TEST_CASE("interest: what one receiver may not see is asked anew for each subject") {
+  Shard shard;
+  shard.interest.set_delivery_filter(
+      {nullptr, [](const void*, const Subscription&, std::string_view subject, std::string_view) {
+         return subject != "foo.secret";
+       }});
+  shard.subscribe("1", "foo.*");
+  CHECK(shard.match("foo.open").for_any_last_token);
+  shard.interest.subscribe(global_account, 1, shard.owned, "2", "foo.*", {}, true);
+  const Plan& open = shard.match("foo.open");
+  CHECK(open.plain.size() == 2);
+  CHECK(!open.for_any_last_token);
+  const Plan& secret = shard.match("foo.secret");
+  CHECK(sids(secret.plain) == std::set<std::string>{"1"});
+  CHECK(!secret.for_any_last_token);
+}
+
 }  // namespace
 }  // namespace peal::server
