@@ -85,6 +85,12 @@ class Log {
     if (enabled(level)) write_formatted(level, format, fmt::make_format_args(args...));
   }
 
+  /// For what somebody has asked to see by name, though its level is off.
+  template <typename... Args>
+  void write_asked_for(Level level, fmt::format_string<Args...> format, Args&&... args) {
+    write_formatted(level, format, fmt::make_format_args(args...));
+  }
+
   /// Goes on as `config` says; lines that were logged before this call are still written where and
   /// how they were meant to be. The error is one sentence, and then nothing has changed.
   std::optional<std::string> reconfigure(const LogConfig& config);

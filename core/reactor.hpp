@@ -91,6 +91,7 @@ struct ReactorStats {
   uint64_t completion_overflows = 0;
   uint64_t wakes_sent = 0;
   uint64_t receive_buffers_exhausted = 0;
+  int64_t last_turn_ns = 0;  // From the end of a wait to the beginning of the next.
 };
 
 class Reactor {

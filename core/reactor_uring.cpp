@@ -269,11 +269,13 @@ void Reactor::notify() {
 std::span<const Completion> Reactor::wait(int64_t deadline_ns) {
   Impl& impl = *impl_;
   assert(impl.completions.empty());  // give_back() comes between two waits.
+  const int64_t begin_ns = monotonic_ns();
+  impl.stats.last_turn_ns = begin_ns - impl.now_ns;
   int64_t timeout_ns = 0;
   if (deadline_ns == INT64_MAX) {
     timeout_ns = -1;
   } else if (deadline_ns > impl.now_ns) {
-    timeout_ns = std::max<int64_t>(0, deadline_ns - monotonic_ns());
+    timeout_ns = std::max<int64_t>(0, deadline_ns - begin_ns);
   }
   impl.ring.enter(timeout_ns);
   impl.stats.enters++;

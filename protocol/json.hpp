@@ -10,12 +10,16 @@
 
 namespace peal::protocol {
 
+/// On one line, or as people like to read it: a line for each value, indented by two.
+enum class JsonLayout : uint8_t { one_line, indented };
+
 /// The caller opens and closes in order, and gives a key before each value in an object. Text that
-/// is not UTF-8 passes as it is; control bytes and quotes are escaped, so the whole is always one
+/// is not UTF-8 passes as it is; control bytes and quotes are escaped, so no text ever breaks a
 /// line.
 class JsonWriter {
  public:
-  JsonWriter();
+  explicit JsonWriter(JsonLayout layout = JsonLayout::one_line);
+  JsonWriter(JsonWriter&&) noexcept;
   ~JsonWriter();
 
   JsonWriter& begin_object();

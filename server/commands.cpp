@@ -1,6 +1,7 @@
 // What each command of a client does. The life of the connection around them is in connection.cpp.
 
 #include <algorithm>
+#include <utility>
 
 #include "protocol/connect.hpp"
 #include "protocol/subject.hpp"
@@ -16,6 +17,13 @@ namespace {
 constexpr int64_t first_ping_ns = 2'000'000'000;
 constexpr uint32_t ping_jitter_percent = 20;
 
+std::string_view subject_of(const protocol::Command& command) {
+  using protocol::CommandKind;
+  const bool has_one = command.kind == CommandKind::pub || command.kind == CommandKind::hpub ||
+                       command.kind == CommandKind::sub;
+  return has_one ? command.subject : std::string_view();
+}
+
 uint32_t count_tokens(std::string_view filter) {
   return static_cast<uint32_t>(std::count(filter.begin(), filter.end(), '.')) + 1;
 }
@@ -24,7 +32,7 @@ uint32_t count_tokens(std::string_view filter) {
 
 Connection::Verdict Connection::apply(const protocol::Command& command) {
   using protocol::CommandKind;
-  if (shard_.tracing()) {
+  if (shard_.tracing() && shard_.traces(*this, subject_of(command))) {
     const Options& options = shard_.options();
     trace_command(shard_.log(), label(), command,
                   {options.traced_message_bytes_max, options.trace_headers});
@@ -92,6 +100,10 @@ void Connection::accept_wishes(const protocol::ConnectOptions& options) {
   if (options.protocol < 0 || options.protocol > 1) {
     return refuse(Refusal::invalid_client_protocol);
   }
+  if (!options.name.empty() || !options.lang.empty() || !options.version.empty()) {
+    client_name_ = std::make_unique<ClientName>(
+        ClientName{std::move(options.name), std::move(options.lang), std::move(options.version)});
+  }
   verbose_ = options.verbose;
   pedantic_ = options.pedantic;
   echo_ = options.echo;
@@ -135,6 +147,7 @@ void Connection::on_sub(const protocol::Command& command) {
                          filtered)) {
     subscriptions_++;
     shard_.security().account(account_)->count_subscriptions(1);
+    shard_.stats().subscriptions_total++;
   }
   on_interest_changed();
   acknowledge();

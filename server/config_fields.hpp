@@ -23,6 +23,10 @@ inline Refusal expected(std::string_view what, const ConfigValue& found) {
 Refusal read_integer(const ConfigValue& value, int64_t lowest, int64_t highest, int64_t& out);
 /// A time. A bare number is taken for seconds, with a warning.
 Refusal read_duration(ConfigTarget& target, const ConfigValue& value, Options::Duration& out);
+/// Of a listener; 0 is the usual one, -1 any.
+Refusal read_port(const ConfigValue& value, int& out);
+/// 4222, ":4222", "host:4222" or "[::1]:4222". What is not named stays as it is.
+Refusal read_address(const ConfigValue& value, ListenAddress& out);
 /// A name that happens to be a number, or "on", is a name.
 Refusal read_text(const ConfigValue& value, std::string& out);
 

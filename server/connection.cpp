@@ -12,6 +12,7 @@
 #include "protocol/writer.hpp"
 #include "server/shard.hpp"
 #include "server/trace.hpp"
+#include "server/watch.hpp"
 
 namespace peal::server {
 namespace {
@@ -48,6 +49,13 @@ constexpr size_t unadmitted_bytes_max = 6 * 1024;
 
 // What a paused connection keeps before its receive is cancelled, where the kernel would go on.
 constexpr size_t kept_bytes_max = 64 * 1024;
+
+// One that was slow has caught up when so small a part of max_pending waits for it.
+constexpr uint64_t caught_up_part = 4;
+
+// Of a name and of a subject, in a line of the log; and subscriptions that are looked at for it.
+constexpr int said_bytes_max = 128;
+constexpr unsigned subscriptions_seen_max = 1024;
 
 bool drops_output(CloseReason reason) {
   switch (reason) {
@@ -147,6 +155,7 @@ void Connection::on_recv(const core::Completion& done) {
   }
   if (done.result > 0) {
     active_ = true;
+    read_ns_ = shard_.now_ns();
     busy_ = done.bytes.size() >= busy_bytes;
     if (busy_ && !shard_.reactor().ends_recv_at_cap()) cancel_recv();
     if (tls_) [[unlikely]] {
@@ -191,6 +200,8 @@ void Connection::read_on() {
 }
 
 void Connection::on_bytes(std::string_view bytes) {
+  const uint64_t messages_before = in_messages_;
+  const uint64_t bytes_before = in_bytes_;
   if (pauses_ != 0) return keep(bytes);
   if (awaits_proxy_header_ && !take_proxy_header(bytes)) return;
   bytes = complete_carried(bytes);
@@ -203,6 +214,8 @@ void Connection::on_bytes(std::string_view bytes) {
   }
   if (open() && !bytes.empty()) keep(bytes);
   if (open() && stall_wanted_) stall(stall_sole_);
+  shard_.stats().in_messages += in_messages_ - messages_before;
+  shard_.stats().in_bytes += in_bytes_ - bytes_before;
 }
 
 // Brings the command that was cut by an earlier read to its end, and no more than that: what
@@ -306,6 +319,7 @@ void Connection::stall(bool sole) {
   stall_wanted_ = false;
   if (!open() || (pauses_ & pause_stall) != 0) return;
   pauses_ |= pause_stall;
+  stalls_++;
   shard_.stats().stalls++;
   shard_.resume_at(*this, shard_.now_ns() + (sole ? sole_stall_ns : stall_ns));
 }
@@ -319,6 +333,7 @@ void Connection::enqueue_flush() {
 
 void Connection::flush() {
   flush_queued_ = false;
+  settle_counts();
   if (send_in_flight_) return;
   if (discards_) outbox_.clear(shard_.pool());
   if (tls_ && tls_->session && flush_tls()) return;
@@ -338,6 +353,13 @@ void Connection::submit_send(std::span<const iovec> parts) {
   send_progress_ns_ = shard_.now_ns();
   check_later(send_progress_ns_ + shard_.options().write_deadline.count());
   shard_.reactor().send(descriptor_, parts, token(OpKind::send));
+}
+
+void Connection::settle_counts() {
+  out_messages_ += uncounted_messages_;
+  out_bytes_ += uncounted_bytes_;
+  shard_.stats().out_messages += std::exchange(uncounted_messages_, 0);
+  shard_.stats().out_bytes += std::exchange(uncounted_bytes_, 0);
 }
 
 void Connection::on_send(const core::Completion& done) {
@@ -360,6 +382,10 @@ void Connection::on_send(const core::Completion& done) {
   } else {
     outbox_.advance(shard_.pool(), static_cast<size_t>(done.result));
   }
+  if (slow_warned_) {
+    const uint64_t pending_max = shard_.options().limits.pending_bytes_max;
+    slow_warned_ = outbox_.pending_bytes() > pending_max / caught_up_part;
+  }
   if (has_more_to_send() && !discards_) return flush_later();
   if (state_ == State::closing) release_if_idle();
 }
@@ -370,7 +396,7 @@ bool Connection::progresses(bool sole) const {
 }
 
 void Connection::send_line(std::string_view line) {
-  if (shard_.tracing()) trace_sent(shard_.log(), label(), line);
+  if (shard_.traces(*this, {})) trace_sent(shard_.log(), label(), line);
   outbox_.append(shard_.pool(), line);
   if (outbox_.pending_bytes() > shard_.options().limits.pending_bytes_max) {
     return close(CloseReason::slow_consumer_pending);
@@ -501,6 +527,7 @@ void Connection::close(CloseReason reason, int error) {
   leave_account();
   shard_.stats().closed[static_cast<size_t>(reason)]++;
   log_close(error);
+  shard_.remember_closed(*this);
 
   discards_ = discards_ || drops_output(reason);
   lingers_ = !discards_ && waits_for_end(reason);
@@ -546,16 +573,79 @@ std::string Connection::label() const {
   return fmt::format("{}:{} - cid:{}", peer_.host, peer_.port, cid_);
 }
 
+std::string_view Connection::close_text() const {
+  return refusal_ == protocol::Refusal::none ? text_of(close_reason_)
+                                             : protocol::facts(refusal_).close_reason;
+}
+
+void Connection::show(ConnectionPicture& picture) const {
+  static const ClientName nameless;
+  const ClientName& client = client_name_ ? *client_name_ : nameless;
+  picture.cid = cid_;
+  picture.slot = slot_;
+  picture.generation = generation_;
+  picture.port = peer_.port;
+  picture.open = open();
+  picture.close_reason = close_reason_;
+  picture.subscriptions = subscriptions_;
+  picture.stalls = stalls_;
+  picture.start_ns = since_ns_;
+  picture.active_ns = std::max({since_ns_, read_ns_, send_progress_ns_});
+  picture.stop_ns = 0;
+  picture.rtt_ns = rtt_ns_;
+  picture.pending_bytes = outbox_.pending_bytes();
+  picture.slow = picture.pending_bytes > shard_.options().limits.pending_bytes_max / 2;
+  picture.in_messages = in_messages_;
+  picture.in_bytes = in_bytes_;
+  picture.out_messages = out_messages_ + uncounted_messages_;
+  picture.out_bytes = out_bytes_ + uncounted_bytes_;
+  picture.host = peer_.host;
+  picture.account = shard_.security().account(account_)->name;
+  picture.user = user_ ? user_->name : std::string();
+  picture.name = client.name;
+  picture.lang = client.lang;
+  picture.version = client.version;
+  picture.reason = close_text();
+  picture.last_subject = route_memo_ ? route_memo_->subject() : std::string_view();
+}
+
+void Connection::say_slow() {
+  slow_warned_ = true;
+  shard_.stats().slow_warnings++;
+  if (!shard_.may_warn()) return;
+  shard_.log().warning("{} - Slow Consumer, of {} bytes allowed: {}", label(),
+                       shard_.options().limits.pending_bytes_max, slow_facts());
+}
+
+// What an operator needs to find it: its own name, and what it gets most of.
+std::string Connection::slow_facts() const {
+  const Interest& interest = shard_.interest();
+  uint32_t most = no_subscription;
+  unsigned seen = 0;
+  for (uint32_t id = owned_; id != no_subscription && seen < subscriptions_seen_max; seen++) {
+    const Subscription& subscription = *interest.at(id);
+    if (most == no_subscription || subscription.delivered > interest.at(most)->delivered) most = id;
+    id = Interest::next_owned(subscription);
+  }
+  std::string text = fmt::format("{} bytes pending", outbox_.pending_bytes());
+  if (client_name_ && !client_name_->name.empty()) {
+    text += fmt::format(", name \"{:.{}}\"", client_name_->name, said_bytes_max);
+  }
+  if (most != no_subscription) {
+    text += fmt::format(", mostly on \"{:.{}}\"", interest.filter_of(*interest.at(most)),
+                        said_bytes_max);
+  }
+  return text;
+}
+
 void Connection::log_close(int error) {
   core::Log& log = shard_.log();
-  const std::string_view reason = refusal_ == protocol::Refusal::none
-                                      ? text_of(close_reason_)
-                                      : protocol::facts(refusal_).close_reason;
+  const std::string_view reason = close_text();
   switch (close_reason_) {
     case CloseReason::slow_consumer_pending:
     case CloseReason::slow_consumer_write_deadline:
     case CloseReason::memory_budget:
-      log.warning("{} - {}: {} bytes pending", label(), reason, outbox_.pending_bytes());
+      log.warning("{} - {}: {}", label(), reason, slow_facts());
       return;
     default:
       if (!log.enabled(core::Level::debug)) return;

@@ -29,6 +29,12 @@
 namespace peal::server {
 
 class Shard;
+struct ConnectionPicture;
+
+/// What a client calls itself in its CONNECT.
+struct ClientName {
+  std::string name, lang, version;
+};
 
 /// What is kept of a connection until it is known who it is.
 struct Admission {
@@ -145,6 +151,10 @@ class Connection {
   size_t held_bytes() const { return outbox_.pending_bytes() + carry_.size(); }
   /// Its next command may be acted upon.
   bool ready() const { return pauses_ == 0 && open(); }
+  /// More than half of what may wait for it does; it is named once, until it has caught up.
+  void warn_of_slowness() {
+    if (!slow_warned_) say_slow();
+  }
   /// It wants no answer to a publish, whatever its subject.
   bool terse() const { return !verbose_ && !pedantic_; }
   void count_in(size_t messages, size_t bytes) {
@@ -152,20 +162,16 @@ class Connection {
     in_bytes_ += bytes;
   }
   void count_out(size_t messages, size_t bytes) {
-    out_messages_ += messages;
-    out_bytes_ += bytes;
+    uncounted_messages_ += messages;
+    uncounted_bytes_ += bytes;
   }
   void flush_later() {
     if (!flush_queued_) enqueue_flush();
   }
-
-  /// Adds what it has counted to its shard's counters, when it goes.
-  void add_to(ShardStats& stats) const {
-    stats.in_messages += in_messages_;
-    stats.in_bytes += in_bytes_;
-    stats.out_messages += out_messages_;
-    stats.out_bytes += out_bytes_;
-  }
+  /// Brings its shard's counters up to what was delivered to it.
+  void settle_counts();
+  /// Fills in what monitoring shows of it.
+  void show(ConnectionPicture& picture) const;
 
   uint32_t slot() const { return slot_; }
   uint32_t generation() const { return generation_; }
@@ -245,6 +251,9 @@ class Connection {
   void end_ping_interval(int64_t now_ns);
   void release_if_idle();
   void log_close(int error);
+  void say_slow();
+  std::string slow_facts() const;
+  std::string_view close_text() const;
 
   Shard& shard_;
   protocol::Parser parser_;
@@ -282,6 +291,7 @@ class Connection {
   bool active_ : 1 = false;               // It has sent something since the last ping was due.
   bool admitted_ : 1 = true;              // It is known who it is, or of no interest.
   bool restricted_ : 1 = false;           // What it publishes to is checked.
+  bool slow_warned_ : 1 = false;
   uint8_t pings_out_ = 0;
 
   AccountId account_ = global_account;
@@ -312,6 +322,11 @@ class Connection {
   uint64_t in_bytes_ = 0;
   uint64_t out_messages_ = 0;
   uint64_t out_bytes_ = 0;
+  uint64_t uncounted_messages_ = 0;  // Delivered since settle_counts().
+  uint64_t uncounted_bytes_ = 0;
+  uint32_t stalls_ = 0;
+  int64_t read_ns_ = 0;  // When it was last read from.
+  std::unique_ptr<ClientName> client_name_;
   core::PeerAddress peer_;
 };
 

@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "server/config_number.hpp"
 #include "server/spelling.hpp"
 #include "server/version.hpp"
 
@@ -61,6 +62,19 @@ Refusal set_port(FlagDraft& draft, std::string_view value) {
   int& port = draft.command.options.port;
   if (auto refusal = read_number(value, -1, 65535, port)) return refusal;
   if (port == 0) port = Options{}.port;
+  return {};
+}
+
+Refusal set_http_port(FlagDraft& draft, std::string_view value) {
+  return read_number(value, -1, 65535, draft.command.options.monitoring.port);
+}
+
+Refusal set_stats_interval(FlagDraft& draft, std::string_view value) {
+  const auto interval = config_duration(std::string(value));
+  if (!interval || interval->count() < 0) {
+    return fmt::format("'{}' is no time; write it as 10s or 5m", value);
+  }
+  draft.command.options.stats_interval = *interval;
   return {};
 }
 
@@ -199,6 +213,9 @@ constexpr Flag flags[] = {
      set_memory_budget},
     {"c,config", "FILE", "configuration file; flags win over it", set_config_file},
     {"t", "", "test the configuration and exit", set_action<Action::test_config>},
+    {"m,http_port", "PORT", "port of monitoring, -1 for any (default: none)", set_http_port},
+    {"stats_interval", "TIME", "between lines of totals in the log, such as 1m (default: none)",
+     set_stats_interval},
     {"P,pid", "FILE", "write the process id to this file", set_text<&Options::pid_file>},
     {"ports_file_dir", "DIR", "write the ports in use to a file in this directory",
      set_text<&Options::ports_file_dir>},
@@ -245,7 +262,6 @@ constexpr Flag flags[] = {
     {"profile", "PORT", "", warn_no_profile},
     // nats-server has these and Peal does not, yet. A flag that is quietly ignored would leave
     // somebody with a server less safe than he asked for.
-    {"m,http_port", "PORT", "", nullptr},
     {"ms,https_port", "PORT", "", nullptr},
     {"js,jetstream", "", "", nullptr},
     {"help_tls", "", "", nullptr},

@@ -72,6 +72,7 @@ class Interest {
 
   Subscription* find(uint32_t owner, std::string_view sid);
   Subscription* at(uint32_t id) { return &pool_.get<Subscription>(id); }
+  const Subscription* at(uint32_t id) const { return &pool_.get<Subscription>(id); }
 
   /// What the subscription is to. The views live until its unsubscribe().
   std::string_view filter_of(const Subscription& subscription) const;

@@ -40,6 +40,15 @@ struct ListenAddress {
   bool operator==(const ListenAddress&) const = default;
 };
 
+/// How the server is watched. Nothing listens unless a port is given.
+struct Monitoring {
+  std::string host;                      // Empty: the one that clients connect to.
+  int port = 0;                          // 0: off; -1: any free port.
+  std::string base_path;                 // In front of every path; empty or like "/nats".
+  std::string user, password, token;     // Who may look; empty: everybody.
+  uint32_t closed_clients_max = 10'000;  // That are remembered.
+};
+
 struct Options {
   using Duration = std::chrono::nanoseconds;
 
@@ -71,6 +80,8 @@ struct Options {
   std::string config_file;  // Where these options came from, for the log.
 
   Limits limits;
+  Monitoring monitoring;
+  Duration stats_interval{};  // Between lines of totals in the log; 0: none.
   Duration ping_interval = std::chrono::minutes(2);
   int ping_max = 2;
   Duration write_deadline = std::chrono::seconds(10);

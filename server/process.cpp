@@ -82,10 +82,10 @@ int signal_number(std::string_view name) {
   return entry->second;
 }
 
-std::string url(std::string_view host, uint16_t port) {
+std::string url(std::string_view scheme, std::string_view host, uint16_t port) {
   const bool bracketed = host.find(':') != host.npos;
-  return bracketed ? fmt::format("nats://[{}]:{}", host, port)
-                   : fmt::format("nats://{}:{}", host, port);
+  return bracketed ? fmt::format("{}://[{}]:{}", scheme, host, port)
+                   : fmt::format("{}://{}:{}", scheme, host, port);
 }
 
 Wish wish_of(int signal, bool preview) {
@@ -201,14 +201,22 @@ std::string ports_file_name() {
   return fmt::format("{}_{}.ports", program_invocation_short_name, ::getpid());
 }
 
-std::string ports_file_text(const std::vector<std::string>& urls) {
-  return urls.empty() ? "{}" : fmt::format(R"({{"nats":["{}"]}})", joined(urls, R"(",")"));
+std::string ports_file_text(const std::vector<std::string>& clients,
+                            const std::vector<std::string>& monitoring) {
+  std::vector<std::string> parts;
+  if (!clients.empty()) {
+    parts.push_back(fmt::format(R"("nats":["{}"])", joined(clients, R"(",")")));
+  }
+  if (!monitoring.empty()) {
+    parts.push_back(fmt::format(R"("monitoring":["{}"])", joined(monitoring, R"(",")")));
+  }
+  return fmt::format("{{{}}}", joined(parts, ","));
 }
 
-std::vector<std::string> client_urls(const std::string& host, uint16_t port) {
+std::vector<std::string> urls_of(std::string_view scheme, const std::string& host, uint16_t port) {
   const bool wildcard = host == "0.0.0.0" || host == "::";
   ifaddrs* interfaces = nullptr;
-  if (!wildcard || ::getifaddrs(&interfaces) != 0) return {url(host, port)};
+  if (!wildcard || ::getifaddrs(&interfaces) != 0) return {url(scheme, host, port)};
   std::vector<std::string> urls;
   for (const ifaddrs* at = interfaces; at != nullptr; at = at->ifa_next) {
     if (at->ifa_addr == nullptr) continue;
@@ -224,7 +232,7 @@ std::vector<std::string> client_urls(const std::string& host, uint16_t port) {
     } else {
       continue;
     }
-    urls.push_back(url(text, port));
+    urls.push_back(url(scheme, text, port));
   }
   ::freeifaddrs(interfaces);
   return urls;

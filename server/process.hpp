@@ -74,10 +74,11 @@ std::string pid_file_text();
 
 /// "<program>_<pid>.ports", and what stands in it.
 std::string ports_file_name();
-std::string ports_file_text(const std::vector<std::string>& urls);
+std::string ports_file_text(const std::vector<std::string>& clients,
+                            const std::vector<std::string>& monitoring = {});
 
-/// The addresses at which clients find a listener: one, or one for each interface if the host is a
+/// The addresses at which a listener is found: one, or one for each interface if the host is a
 /// wildcard.
-std::vector<std::string> client_urls(const std::string& host, uint16_t port);
+std::vector<std::string> urls_of(std::string_view scheme, const std::string& host, uint16_t port);
 
 }  // namespace peal::server

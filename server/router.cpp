@@ -328,7 +328,7 @@ Router::Delivery Router::append(Connection& receiver, const Subscription& subscr
                                                            message.text.reply, header_bytes, size)
                                : protocol::write_msg_head(begin, message.text.subject, sid,
                                                           message.text.reply, size);
-  if (shard_.tracing()) {
+  if (shard_.traces(receiver, message.text.subject)) {
     trace_sent(shard_.log(), receiver.label(), {begin, static_cast<size_t>(end - begin)});
   }
   if (by_reference) {
@@ -347,8 +347,10 @@ Router::Delivery Router::append(Connection& receiver, const Subscription& subscr
 Router::Delivery Router::settle(Connection& receiver, bool sole) {
   const uint64_t pending_max = shard_.options().limits.pending_bytes_max;
   const uint64_t pending = receiver.outbox().pending_bytes();
-  if (pending * slow_denominator <= pending_max * slow_numerator) [[likely]]
+  if (pending <= pending_max / 2) [[likely]]
     return Delivery::done;
+  receiver.warn_of_slowness();
+  if (pending * slow_denominator <= pending_max * slow_numerator) return Delivery::done;
   if (pending > pending_max) {
     receiver.close(CloseReason::slow_consumer_pending);
     return Delivery::done;

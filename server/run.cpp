@@ -34,6 +34,18 @@ void log_start(const ParsedCommand& command, core::Log& log) {
   }
 }
 
+void log_monitoring(const Options& options, const ListenAddress& at, core::Log& log) {
+  if (at.port == 0) return;
+  log.info("Starting http monitor on {}:{}", at.host, at.port);
+  const bool local = at.host.starts_with("127.") || at.host == "localhost" || at.host == "::1";
+  if (!local && options.monitoring.user.empty() && options.monitoring.token.empty()) {
+    log.warning(
+        "monitoring: anybody who reaches {}:{} may look; set http_user and http_password or "
+        "http_token, or listen on 127.0.0.1",
+        at.host, at.port);
+  }
+}
+
 /// Where main's words on standard error would not be found.
 bool log_elsewhere(const Options& options) {
   return !options.log_file.empty() || options.syslog || !options.remote_syslog.empty();
@@ -58,12 +70,16 @@ class Files {
     if (options.ports_file_dir.empty()) return ports_file_.reset();
     std::vector<std::string> urls;
     for (const ListenAddress& each : server.addresses()) {
-      for (std::string& url : client_urls(each.host, static_cast<uint16_t>(each.port))) {
+      for (std::string& url : urls_of("nats", each.host, static_cast<uint16_t>(each.port))) {
         urls.push_back(std::move(url));
       }
     }
+    std::vector<std::string> monitoring;
+    if (const ListenAddress& at = server.monitoring_address(); at.port != 0) {
+      monitoring = urls_of("http", at.host, static_cast<uint16_t>(at.port));
+    }
     auto written = ProcessFile::write(options.ports_file_dir + "/" + ports_file_name(),
-                                      ports_file_text(urls), ports_file_mode);
+                                      ports_file_text(urls, monitoring), ports_file_mode);
     if (const auto* error = std::get_if<std::string>(&written)) {
       return log.error("ports file {}", *error);
     }
@@ -154,6 +170,7 @@ std::optional<std::string> serve(const ParsedCommand& command, Files& files, cor
   log.info("  Name:     {}", server.name());
   log.info("  ID:       {}", server.id());
   log.info("  Threads:  {}", server.shards());
+  log_monitoring(options, server.monitoring_address(), log);
   for (const ListenAddress& each : server.addresses()) {
     log.info("Listening for client connections on {}:{}", each.host, each.port);
     if (options.security.auth_required() || is_loopback(each.host)) continue;

@@ -16,9 +16,11 @@
 
 #include "core/mesh.hpp"
 #include "core/reactor.hpp"
+#include "core/socket.hpp"
 #include "core/thread.hpp"
 #include "server/allowance.hpp"
 #include "server/listening.hpp"
+#include "server/monitor/monitor.hpp"
 #include "server/server_id.hpp"
 #include "server/server_state.hpp"
 #include "server/shard.hpp"
@@ -114,6 +116,16 @@ std::optional<std::string> secure(Settings& settings, const Security* previous) 
   return {};
 }
 
+std::variant<monitor::MonitorSocket, std::string> listen_for_monitoring(const Options& options) {
+  const Monitoring& chosen = options.monitoring;
+  if (chosen.port == 0) return monitor::MonitorSocket{};
+  const std::string& host = chosen.host.empty() ? options.host : chosen.host;
+  auto listening = core::listen_tcp(host, static_cast<uint16_t>(std::max(chosen.port, 0)));
+  if (auto* error = std::get_if<std::string>(&listening)) return "monitoring: " + *error;
+  const auto socket = std::get<core::ListeningSocket>(listening);
+  return monitor::MonitorSocket{socket.descriptor, host, socket.port};
+}
+
 }  // namespace
 
 class Server::Impl {
@@ -144,6 +156,7 @@ class Server::Impl {
   void enter(Phase phase);
   void stop() { enter(Phase::stopping); }
   void wait();
+  void watch(monitor::MonitorSocket socket);
 
   ServerState state;
   const std::string id;
@@ -151,6 +164,7 @@ class Server::Impl {
   std::vector<ListenAddress> addresses;
   std::vector<int> listeners;
   core::UnixSocketFile unix_socket;
+  ListenAddress monitoring_address{"", 0};
 
  private:
   void run_shard(unsigned index);
@@ -171,6 +185,7 @@ class Server::Impl {
   const bool pinned_;
   std::vector<std::thread> threads_;
   std::mutex joining_;
+  std::unique_ptr<monitor::Monitor> monitor_;  // The last here: it asks all the others.
 };
 
 std::optional<std::string> Server::Impl::start() {
@@ -278,6 +293,13 @@ std::optional<std::string> Server::Impl::reload(const Options& options) {
   return {};
 }
 
+// After the start of the shards, which are to be asked.
+void Server::Impl::watch(monitor::MonitorSocket socket) {
+  monitoring_address = {socket.host, socket.port};
+  monitor_ = std::make_unique<monitor::Monitor>(
+      state, log_, std::move(socket), [this](ShardId shard) { reactors_[shard]->notify(); });
+}
+
 void Server::Impl::wait() {
   const std::lock_guard lock(joining_);
   for (std::thread& thread : threads_) {
@@ -294,9 +316,18 @@ std::variant<std::unique_ptr<Server>, std::string> Server::start(const Options& 
   auto& listening = std::get<Listening>(opened);
   const auto port = static_cast<uint16_t>(listening.addresses.front().port);
 
+  auto monitoring = listen_for_monitoring(options);
+  if (auto* error = std::get_if<std::string>(&monitoring)) {
+    for (const int descriptor : listening.descriptors) ::close(descriptor);
+    return std::move(*error);
+  }
+  auto& watched = std::get<monitor::MonitorSocket>(monitoring);
+  const bool is_watched = watched.descriptor >= 0 || options.stats_interval.count() > 0;
+
   Settings settings{.options = options, .info = make_info(options, port)};
   if (auto error = secure(settings, nullptr)) {
     for (const int descriptor : listening.descriptors) ::close(descriptor);
+    if (watched.descriptor >= 0) ::close(watched.descriptor);
     return *std::move(error);
   }
   auto impl = std::make_unique<Impl>(settings, shards, log, std::move(on_stopped));
@@ -307,7 +338,12 @@ std::variant<std::unique_ptr<Server>, std::string> Server::start(const Options& 
   impl->state.memory_budget_bytes = options.memory_budget_bytes != 0
                                         ? options.memory_budget_bytes
                                         : memory_allowance_bytes() / 4 * 3;
-  if (auto error = impl->start()) return *std::move(error);
+  if (is_watched) impl->state.watch_slots = std::make_unique<WatchSlot[]>(shards);
+  if (auto error = impl->start()) {
+    if (watched.descriptor >= 0) ::close(watched.descriptor);
+    return *std::move(error);
+  }
+  if (is_watched) impl->watch(std::move(watched));
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
@@ -315,6 +351,7 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
 
 const std::vector<ListenAddress>& Server::addresses() const { return impl_->addresses; }
+const ListenAddress& Server::monitoring_address() const { return impl_->monitoring_address; }
 const std::string& Server::id() const { return impl_->id; }
 const std::string& Server::name() const { return impl_->name; }
 std::optional<std::string> Server::reload(const Options& options) { return impl_->reload(options); }

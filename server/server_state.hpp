@@ -15,6 +15,7 @@
 #include "server/helper_pool.hpp"
 #include "server/rate_limit.hpp"
 #include "server/settings.hpp"
+#include "server/watch.hpp"
 
 namespace peal::server {
 
@@ -30,6 +31,7 @@ struct ServerState {
   SettingsBoard settings;
   RateLimit tls_rate;  // Of newcomers who speak TLS.
   uint64_t memory_budget_bytes = INT64_MAX;
+  std::unique_ptr<WatchSlot[]> watch_slots;  // By shard; none when nobody watches.
   uint64_t hash_seed = 0;  // Of the interest indices, so that no client can choose collisions.
 
   std::atomic<Phase> phase{Phase::running};

@@ -22,6 +22,8 @@ constexpr int64_t lame_duck_gap_max_ns = 1000 * millisecond_ns;
 constexpr int64_t stopping_look_ns = 10 * millisecond_ns;
 constexpr int64_t stop_within_ns = 1000 * millisecond_ns;
 
+constexpr unsigned warnings_per_second = 10;
+
 constexpr int64_t memory_watch_every_ns = 10 * millisecond_ns;
 
 // Refused admissions that are named one by one in the log.
@@ -58,6 +60,7 @@ Shard::Shard(ShardId id, ServerState& state, core::Mesh& mesh, core::Reactor& re
          return connections[subscription.owner]->may_receive(subject, queue);
        }});
   state_.helper_inboxes[id].attach(&reactor);
+  if (state.watch_slots) watch_ = std::make_unique<ShardWatch>(*this, state.watch_slots[id]);
 }
 
 Shard::~Shard() { state_.helper_inboxes[id()].attach(nullptr); }
@@ -71,9 +74,10 @@ void Shard::listen(int descriptor) {
 bool Shard::tick() {
   const std::span<const core::Completion> completions = reactor_.wait(deadline_ns_);
   mesh_.set_asleep(id(), false);
-  stats_.turns++;
+  count_turn();
   turn_completions_ = completions.size();
-  tracing_ = log_.enabled(core::Level::trace);
+  tracing_all_ = log_.enabled(core::Level::trace);
+  tracing_ = tracing_all_ || (watch_ && watch_->has_trace());
 
   answer_roll_call();
   follow_settings();
@@ -93,9 +97,19 @@ bool Shard::tick() {
   flush_dirty();
   interest_.reclaim();
   watch_memory();
+  if (watch_) watch_->on_turn();
   if (finished()) return false;
   decide_sleep();
   return true;
+}
+
+// The clock was asked at the end of the last turn, so it is that one which is counted now.
+void Shard::count_turn() {
+  stats_.turns++;
+  const int64_t turn_ns = reactor_.stats().last_turn_ns;
+  stats_.turn_times.add(turn_ns, 1);
+  stats_.message_times.add(turn_ns, stats_.out_messages - out_messages_counted_);
+  out_messages_counted_ = stats_.out_messages;
 }
 
 // Sends come before anything is delivered: they give memory back, and show who makes progress.
@@ -229,12 +243,26 @@ void Shard::forget_closed() {
 }
 
 void Shard::release(uint32_t slot) {
-  connections_[slot]->add_to(stats_);
+  connections_[slot]->settle_counts();
   connections_[slot].reset();
   generations_[slot] = (generations_[slot] + 1) & core::Token::generation_mask;
   free_slots_.push_back(slot);
   connections_open_--;
   state_.shard_words[id()].connections.fetch_sub(1, std::memory_order_relaxed);
+}
+
+bool Shard::may_warn() {
+  if (now_ns() >= warnings_until_ns_) {
+    if (warnings_left_out_ > 0) {
+      log_.warning("{} more clients were slow in the second before", warnings_left_out_);
+    }
+    warnings_until_ns_ = now_ns() + 1000 * millisecond_ns;
+    warnings_ = 0;
+    warnings_left_out_ = 0;
+  }
+  if (warnings_ < warnings_per_second) return ++warnings_, true;
+  warnings_left_out_++;
+  return false;
 }
 
 // ---- Those who wait.

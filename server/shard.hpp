@@ -12,6 +12,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/chunk_pool.hpp"
@@ -27,6 +28,7 @@
 #include "server/router.hpp"
 #include "server/server_state.hpp"
 #include "server/shard_link.hpp"
+#include "server/shard_watch.hpp"
 #include "server/stats.hpp"
 
 namespace peal::server {
@@ -72,9 +74,17 @@ class Shard {
   int64_t now_ns() const { return reactor_.now_ns(); }
   /// Whether every command and line is to be logged; the same for a whole turn.
   bool tracing() const { return tracing_; }
+  /// Whether it is of this connection, and of a message on this subject, if it is one; for then to
+  /// be logged.
+  bool traces(const Connection& connection, std::string_view subject) {
+    return tracing_ && (tracing_all_ || watch_->traces(connection, subject));
+  }
 
   /// nullptr when it has gone.
   Connection* find(uint32_t slot, uint32_t generation);
+  /// Whoever is in this slot, if anybody is; slots are counted from 0 to slots().
+  Connection* at(size_t slot) { return connections_[slot].get(); }
+  size_t slots() const { return connections_.size(); }
   /// The connection of a subscription, which is there as long as the subscription is.
   Connection& owner(const Subscription& subscription) { return *connections_[subscription.owner]; }
 
@@ -84,6 +94,13 @@ class Shard {
   void resume_at(Connection& connection, int64_t due_ns);
   /// Until `target` has room for a record of this size.
   void park(Connection& connection, ShardId target, size_t record_bytes);
+
+  /// Whether a warning about one client may be written now: a few a second are enough to act on.
+  bool may_warn();
+  /// For monitoring, of which some may be on.
+  void remember_closed(const Connection& connection) {
+    if (watch_) watch_->on_closed(connection);
+  }
 
   // ---- From other shards.
   void adopt(int descriptor, uint64_t cid);
@@ -117,6 +134,7 @@ class Shard {
   }
 
   void take_helper_results();
+  void count_turn();
   void complete_sends(std::span<const core::Completion> completions);
   void complete(std::span<const core::Completion> completions);
   void resume_waiting();
@@ -156,6 +174,7 @@ class Shard {
   Fences fences_;
   Router router_;
   std::vector<std::unique_ptr<Listener>> listeners_;
+  std::unique_ptr<ShardWatch> watch_;  // When somebody watches.
 
   std::vector<std::unique_ptr<Connection>> connections_;  // By slot.
   std::vector<uint32_t> generations_;
@@ -170,7 +189,12 @@ class Shard {
   std::vector<std::deque<Parked>> parked_;  // By the shard that had no room.
   size_t parked_count_ = 0;
 
+  int64_t warnings_until_ns_ = 0;  // The second that warnings are counted in.
+  unsigned warnings_ = 0;
+  uint64_t warnings_left_out_ = 0;
+  uint64_t out_messages_counted_ = 0;  // In message_times.
   bool tracing_ = false;
+  bool tracing_all_ = false;
   uint64_t roll_call_ = 0;
   Phase phase_ = Phase::running;
   int64_t lame_duck_next_ns_ = INT64_MAX;

@@ -305,6 +305,22 @@ bool ShardLink::acknowledged(uint64_t epoch) const {
   return true;
 }
 
+uint64_t ShardLink::inbound_bytes() const {
+  uint64_t bytes = 0;
+  for (ShardId from = 0; from < shards_; from++) {
+    if (from != here_) bytes += in(Lane::data, from).head() - data_consumed(from);
+  }
+  return bytes;
+}
+
+uint64_t ShardLink::inbound_capacity_bytes() const {
+  uint64_t bytes = 0;
+  for (ShardId from = 0; from < shards_; from++) {
+    if (from != here_) bytes += in(Lane::data, from).capacity_bytes();
+  }
+  return bytes;
+}
+
 uint64_t ShardLink::data_head(ShardId from) const { return in(Lane::data, from).head(); }
 uint64_t ShardLink::data_consumed(ShardId from) const {
   return in(Lane::data, from).consumed_position();

@@ -149,6 +149,10 @@ class ShardLink {
   /// Takes everything that is left and releases it, when no shard runs any more.
   void discard_inbound();
 
+  /// What waits in the data lanes to here, and what they hold at most.
+  uint64_t inbound_bytes() const;
+  uint64_t inbound_capacity_bytes() const;
+
   // ---- Fences and sleep.
 
   /// Every other shard has put in force what interest here was at `epoch`.

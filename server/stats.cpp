@@ -35,4 +35,38 @@ std::string_view text_of(CloseReason reason) {
   __builtin_unreachable();
 }
 
+std::string_view name_of(CloseReason reason) {
+  switch (reason) {
+    case CloseReason::none:
+      return "none";
+    case CloseReason::client_closed:
+      return "client_closed";
+    case CloseReason::read_error:
+      return "read_error";
+    case CloseReason::write_error:
+      return "write_error";
+    case CloseReason::refused:
+      return "refused";
+    case CloseReason::stale_connection:
+      return "stale_connection";
+    case CloseReason::slow_consumer_pending:
+      return "slow_consumer_pending";
+    case CloseReason::slow_consumer_write_deadline:
+      return "slow_consumer_write_deadline";
+    case CloseReason::memory_budget:
+      return "memory_budget";
+    case CloseReason::out_of_memory:
+      return "out_of_memory";
+    case CloseReason::connections_exceeded:
+      return "connections_exceeded";
+    case CloseReason::lame_duck:
+      return "lame_duck";
+    case CloseReason::server_shutdown:
+      return "server_shutdown";
+    case CloseReason::tls_handshake:
+      return "tls_handshake";
+  }
+  __builtin_unreachable();
+}
+
 }  // namespace peal::server

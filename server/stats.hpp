@@ -3,6 +3,7 @@
 // shard made for them. It knows numbers; it must never be asked on the way of a message.
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -28,16 +29,44 @@ enum class CloseReason : uint8_t {
 };
 inline constexpr size_t close_reasons = 14;
 std::string_view text_of(CloseReason reason);
+/// The same as one word, for labels.
+std::string_view name_of(CloseReason reason);
+
+/// How long turns took: bucket i has those below 2^i microseconds, the last one all others.
+class TurnHistogram {
+ public:
+  static constexpr size_t buckets = 18;
+
+  void add(int64_t turn_ns, uint64_t count) {
+    const auto us = static_cast<uint64_t>(turn_ns > 0 ? turn_ns : 0) / 1000;
+    const auto bucket = static_cast<size_t>(std::bit_width(us));
+    counts_[bucket < buckets ? bucket : buckets - 1] += count;
+    sum_ns_ += static_cast<uint64_t>(turn_ns) * count;
+  }
+  uint64_t count(size_t bucket) const { return counts_[bucket]; }
+  uint64_t sum_ns() const { return sum_ns_; }
+  /// The end of a bucket; the last has none.
+  static constexpr double seconds(size_t bucket) {
+    return static_cast<double>(uint64_t{1} << bucket) / 1e6;
+  }
+
+ private:
+  std::array<uint64_t, buckets> counts_{};
+  uint64_t sum_ns_ = 0;
+};
 
 struct ShardStats {
-  // Of connections that have gone; those that are there count for themselves.
+  // Added up at the end of each read and before each send, not for each message.
   uint64_t in_messages = 0;
   uint64_t in_bytes = 0;
   uint64_t out_messages = 0;
   uint64_t out_bytes = 0;
 
   uint64_t connections_total = 0;
+  uint64_t subscriptions_total = 0;
   uint64_t turns = 0;
+  TurnHistogram turn_times;
+  TurnHistogram message_times;  // Of messages sent, by the turn that handed them to the kernel.
 
   uint64_t messages_to_shards = 0;  // Records put into mailboxes.
   uint64_t messages_from_shards = 0;
@@ -56,6 +85,7 @@ struct ShardStats {
   uint64_t admissions_refused = 0;    // Who could not say who they are, or not in time.
   uint64_t publishes_denied = 0;      // By permissions.
   uint64_t subscriptions_denied = 0;  // The same.
+  uint64_t slow_warnings = 0;         // Connections that half of max_pending waited for.
   std::array<uint64_t, close_reasons> closed{};
 };
 

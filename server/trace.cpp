@@ -15,7 +15,8 @@ struct Optional {
 void trace_connect(core::Log& log, std::string_view label, std::string_view document) {
   protocol::ConnectOptions options;
   protocol::merge_connect(document, options);
-  log.trace(
+  log.write_asked_for(
+      core::Level::trace,
       "{} - <<- [CONNECT name:\"{}\" lang:\"{}\" version:\"{}\" protocol:{} verbose:{} "
       "pedantic:{} echo:{} headers:{} no_responders:{}]",
       label, options.name, options.lang, options.version, options.protocol, options.verbose,
@@ -32,7 +33,8 @@ void trace_message(core::Log& log, std::string_view label, const protocol::Comma
   }
   const bool cut = extent.bytes_max != 0 && shown.size() > extent.bytes_max;
   if (cut) shown = shown.substr(0, extent.bytes_max);
-  log.trace("{} - <<- MSG_PAYLOAD: [\"{}{}\"]", label, shown, cut ? "..." : "");
+  log.write_asked_for(core::Level::trace, "{} - <<- MSG_PAYLOAD: [\"{}{}\"]", label, shown,
+                      cut ? "..." : "");
 }
 
 }  // namespace
@@ -45,25 +47,27 @@ void trace_command(core::Log& log, std::string_view label, const protocol::Comma
     case CommandKind::hpub: {
       const Optional reply{command.reply};
       if (command.kind == CommandKind::pub) {
-        log.trace("{} - <<- [PUB {}{}{} {}]", label, command.subject, reply.blank(), reply.text,
-                  command.message.size());
+        log.write_asked_for(core::Level::trace, "{} - <<- [PUB {}{}{} {}]", label, command.subject,
+                            reply.blank(), reply.text, command.message.size());
       } else {
-        log.trace("{} - <<- [HPUB {}{}{} {} {}]", label, command.subject, reply.blank(), reply.text,
-                  command.header_bytes, command.message.size());
+        log.write_asked_for(core::Level::trace, "{} - <<- [HPUB {}{}{} {} {}]", label,
+                            command.subject, reply.blank(), reply.text, command.header_bytes,
+                            command.message.size());
       }
       return trace_message(log, label, command, extent);
     }
     case CommandKind::sub: {
       const Optional queue{command.queue};
-      return log.trace("{} - <<- [SUB {}{}{} {}]", label, command.subject, queue.blank(),
-                       queue.text, command.sid);
+      return log.write_asked_for(core::Level::trace, "{} - <<- [SUB {}{}{} {}]", label,
+                                 command.subject, queue.blank(), queue.text, command.sid);
     }
     case CommandKind::unsub:
-      return log.trace("{} - <<- [UNSUB {} {}]", label, command.sid, command.max);
+      return log.write_asked_for(core::Level::trace, "{} - <<- [UNSUB {} {}]", label, command.sid,
+                                 command.max);
     case CommandKind::ping:
-      return log.trace("{} - <<- [PING]", label);
+      return log.write_asked_for(core::Level::trace, "{} - <<- [PING]", label);
     case CommandKind::pong:
-      return log.trace("{} - <<- [PONG]", label);
+      return log.write_asked_for(core::Level::trace, "{} - <<- [PONG]", label);
     case CommandKind::connect:
       return trace_connect(log, label, command.document);
     case CommandKind::ignored:
@@ -73,7 +77,7 @@ void trace_command(core::Log& log, std::string_view label, const protocol::Comma
 
 void trace_sent(core::Log& log, std::string_view label, std::string_view line) {
   while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
-  log.trace("{} - ->> [{}]", label, line);
+  log.write_asked_for(core::Level::trace, "{} - ->> [{}]", label, line);
 }
 
 }  // namespace peal::server

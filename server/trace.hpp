@@ -15,7 +15,8 @@ struct TraceExtent {
   bool headers_only = false;  // Nothing of what is said, only what is said about it.
 };
 
-/// `label` is how the log names the connection.
+/// Both write whatever levels are on: the caller knows that it is wanted. `label` is how the log
+/// names the connection.
 void trace_command(core::Log& log, std::string_view label, const protocol::Command& command,
                    TraceExtent extent);
 

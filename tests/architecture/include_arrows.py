@@ -29,6 +29,7 @@ LIBRARIES = {
     "openssl": ["server/secret.cpp", "server/nkey.cpp", "server/tls*.cpp"],
     "crypt": ["server/secret.cpp"],
     "seccomp": ["server/privileges.cpp"],
+    "microhttpd": ["server/monitor/http_server.cpp"],
     "mimalloc": [],  # It is linked, and nobody knows.
     "doctest": [],
 }

@@ -365,6 +365,24 @@ TEST_CASE("config: several addresses to listen on") {
         "1:9: listen: '::1:4333' is not HOST:PORT; an IPv6 address goes in brackets");
 }
 
+TEST_CASE("config: where monitoring listens, and under which path") {
+  const auto monitoring = [](const std::string& text) { return applied(text).options.monitoring; };
+  CHECK(monitoring("http_port: 8222").port == 8222);
+  CHECK(monitoring("monitor_port: -1").port == -1);
+  CHECK(monitoring("http: 8222").port == 8222);
+  CHECK(monitoring("http: '127.0.0.1:8223'").host == "127.0.0.1");
+  CHECK(monitoring("http: '127.0.0.1:8223'").port == 8223);
+  CHECK(monitoring("listen: 'bell:1'\nhttp: ':8223'").host == "");
+  CHECK(monitoring("").port == 0);
+  CHECK(monitoring("http_base_path: nats/").base_path == "/nats");
+  CHECK(monitoring("http_base_path: /").base_path == "");
+  CHECK(monitoring("http_user: a, http_password: b, http_token: c").token == "c");
+  CHECK(monitoring("max_closed_clients: 0").closed_clients_max == 0);
+  CHECK(applied("stats_interval: '5s'").options.stats_interval == std::chrono::seconds(5));
+  CHECK(applied("http: bell").error ==
+        "1:7: http: 'bell' is not HOST:PORT; an IPv6 address goes in brackets");
+}
+
 TEST_CASE("config: 0 asks for the default") {
   const Applied all = applied("max_payload: 0\nping_max: 0\nping_interval: '0'\nmax_subs: 0");
   CHECK(all.error == "");
@@ -415,7 +433,7 @@ TEST_CASE("config: a key that nobody knows is refused with the likely one") {
 TEST_CASE("config: what nats-server has and Peal has not is refused, unless it asks for nothing") {
   CHECK(applied("jetstream: enabled").error == "1:1: jetstream: not supported yet");
   CHECK(applied("port: 1\noperator: x.jwt").error == "2:1: operator: not supported yet");
-  CHECK(applied("http_port: 8222").error == "1:1: http_port: not supported yet");
+  CHECK(applied("https_port: 8222").error == "1:1: https_port: not supported yet");
   const Applied nothing = applied("cluster {}\njetstream: false\n");
   CHECK(nothing.error == "");
   REQUIRE(nothing.warnings.size() == 2);

@@ -151,7 +151,7 @@ TEST_CASE("options: what only a cluster or a store could use is taken with a war
 TEST_CASE("options: what nats-server has and Peal has not is refused by its name") {
   CHECK(refused({"-js"}) == "--jetstream: not supported yet");
   CHECK(refused({"--jetstream"}) == "--jetstream: not supported yet");
-  CHECK(refused({"-m", "8222"}) == "--http_port: not supported yet");
+  CHECK(refused({"-m", "x"}) == "--http_port: 'x' is not a number");
   CHECK(refused({"-ms=8222"}) == "--https_port: not supported yet");
   CHECK(refused({"--tls"}).starts_with("tls needs a certificate and its key"));
   CHECK(refused({"--routes=nats://a:1"}) == "--routes: not supported yet");

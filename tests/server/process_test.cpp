@@ -148,9 +148,12 @@ TEST_CASE("process: a file that cannot be written is refused in one sentence") {
 }
 
 TEST_CASE("process: the ports file names every address") {
-  CHECK(ports_file_text(client_urls("127.0.0.1", 4222)) == R"({"nats":["nats://127.0.0.1:4222"]})");
-  CHECK(ports_file_text(client_urls("::1", 4222)) == R"({"nats":["nats://[::1]:4222"]})");
-  const auto urls = client_urls("0.0.0.0", 4222);
+  CHECK(ports_file_text(urls_of("nats", "127.0.0.1", 4222)) ==
+        R"({"nats":["nats://127.0.0.1:4222"]})");
+  CHECK(ports_file_text(urls_of("nats", "::1", 4222)) == R"({"nats":["nats://[::1]:4222"]})");
+  CHECK(ports_file_text({"nats://a:1"}, {"http://a:2"}) ==
+        R"({"nats":["nats://a:1"],"monitoring":["http://a:2"]})");
+  const auto urls = urls_of("nats", "0.0.0.0", 4222);
   CHECK(std::find(urls.begin(), urls.end(), "nats://127.0.0.1:4222") != urls.end());
   CHECK(ports_file_name() == fmt::format("process_test_{}.ports", ::getpid()));
 }

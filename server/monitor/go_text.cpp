@@ -1,0 +1,95 @@
+#include "server/monitor/go_text.hpp"
+
+#include <fmt/format.h>
+
+#include <ctime>
+
+namespace peal::server::monitor {
+namespace {
+
+constexpr int64_t us_ns = 1000;
+constexpr int64_t ms_ns = 1000 * us_ns;
+constexpr int64_t second_ns = 1000 * ms_ns;
+
+std::string trimmed_fraction(int64_t value, int64_t unit, int digits) {
+  std::string text = fmt::format("{}", value / unit);
+  if (value % unit == 0) return text;
+  text += fmt::format(".{:0{}}", value % unit, digits);
+  text.erase(text.find_last_not_of('0') + 1);
+  return text;
+}
+
+/// How many bytes the UTF-8 character at the front has; 0 when it is none.
+size_t character_bytes(std::string_view bytes) {
+  const auto at = [&](size_t i) { return static_cast<uint8_t>(bytes[i]); };
+  const uint8_t first = at(0);
+  if (first < 0x80) return 1;
+  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || bytes.size() < length) return 0;
+  for (size_t i = 1; i < length; i++) {
+    if ((at(i) & 0xc0) != 0x80) return 0;
+  }
+  // Longer than need be, half a surrogate pair, or beyond the last character.
+  const bool overlong = (first == 0xe0 && at(1) < 0xa0) || (first == 0xf0 && at(1) < 0x90);
+  const bool beyond = (first == 0xed && at(1) >= 0xa0) || (first == 0xf4 && at(1) >= 0x90);
+  return overlong || beyond ? 0 : length;
+}
+
+}  // namespace
+
+std::string duration_text(int64_t ns) {
+  if (ns <= 0) return "0s";
+  if (ns < us_ns) return fmt::format("{}ns", ns);
+  if (ns < ms_ns) return trimmed_fraction(ns, us_ns, 3) + "µs";
+  if (ns < second_ns) return trimmed_fraction(ns, ms_ns, 6) + "ms";
+  const int64_t minutes = ns / (60 * second_ns);
+  std::string text = trimmed_fraction(ns % (60 * second_ns), second_ns, 9) + "s";
+  if (minutes > 0) text = fmt::format("{}m", minutes % 60) + text;
+  if (minutes >= 60) text = fmt::format("{}h", minutes / 60) + text;
+  return text;
+}
+
+std::string uptime_text(int64_t ns) {
+  const int64_t seconds = ns > 0 ? ns / second_ns : 0;
+  const int64_t minutes = seconds / 60;
+  const int64_t hours = minutes / 60;
+  const int64_t days = hours / 24;
+  const int64_t years = days / 365;
+  std::string text;
+  if (years > 0) text += fmt::format("{}y", years);
+  if (days > 0) text += fmt::format("{}d", days % 365);
+  if (hours > 0) text += fmt::format("{}h", hours % 24);
+  if (minutes > 0) text += fmt::format("{}m", minutes % 60);
+  return text + fmt::format("{}s", seconds % 60);
+}
+
+std::string time_text(int64_t unix_ns) {
+  const time_t seconds = unix_ns / second_ns;
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  std::string text =
+      fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", parts.tm_year + 1900, parts.tm_mon + 1,
+                  parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+  if (const int64_t fraction = unix_ns % second_ns; fraction != 0) {
+    text += fmt::format(".{:09}", fraction);
+    text.erase(text.find_last_not_of('0') + 1);
+  }
+  return text + "Z";
+}
+
+std::string utf8_text(std::string_view bytes) {
+  std::string text;
+  text.reserve(bytes.size());
+  while (!bytes.empty()) {
+    const size_t length = character_bytes(bytes);
+    if (length == 0) {
+      text += "\xef\xbf\xbd";
+    } else {
+      text += bytes.substr(0, length);
+    }
+    bytes.remove_prefix(length == 0 ? 1 : length);
+  }
+  return text;
+}
+
+}  // namespace peal::server::monitor

@@ -1,0 +1,11 @@
+#pragma once
+// How subjects were matched, as /subsz and /accountz both show it.
+
+#include "protocol/json.hpp"
+#include "server/monitor/collector.hpp"
+
+namespace peal::server::monitor {
+
+void write_match_statistics(protocol::JsonWriter& json, const Counters& counters);
+
+}  // namespace peal::server::monitor

@@ -1,0 +1,90 @@
+// /subsz: the subscriptions of the whole server.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "protocol/subject.hpp"
+#include "server/monitor/endpoints.hpp"
+#include "server/monitor/go_text.hpp"
+#include "server/monitor/match_statistics.hpp"
+
+namespace peal::server::monitor {
+namespace {
+
+using protocol::JsonWriter;
+
+// What one answer may list. A picture of more is taken by offset and limit.
+constexpr size_t subscriptions_max = 200'000;
+
+}  // namespace
+
+void write_match_statistics(JsonWriter& json, const Counters& counters) {
+  const uint64_t subscriptions = counters.sum(&ShardPicture::subscriptions);
+  const uint64_t made = counters.sum(&ShardStats::subscriptions_total);
+  uint64_t hits = 0;
+  uint64_t misses = 0;
+  uint64_t cached = 0;
+  for (const ShardPicture& shard : counters.shards) {
+    hits += shard.cache.hits;
+    misses += shard.cache.misses;
+    cached += shard.cache.insertions - std::min(shard.cache.insertions, shard.cache.invalidations);
+  }
+  const uint64_t matches = hits + misses;
+  json.key("num_subscriptions").value(subscriptions);
+  json.key("num_cache").value(cached);
+  json.key("num_inserts").value(made);
+  json.key("num_removes").value(made - std::min(made, subscriptions));
+  json.key("num_matches").value(matches);
+  json.key("cache_hit_rate")
+      .value(matches == 0 ? 0.0 : static_cast<double>(hits) / static_cast<double>(matches));
+  // The cache keeps plans, not how many each reaches, and nobody is to pay for counting that.
+  json.key("max_fanout").value(0);
+  json.key("avg_fanout").value(0.0);
+}
+
+Response subsz(Context& context, Query& query) {
+  const bool listed = query.boolean("subs");
+  const Page page = Page::of(query);
+  const std::string subject(query.text("test"));
+  const std::string_view account = query.text("acc");
+  if (!subject.empty() && !protocol::is_valid_literal(subject)) {
+    query.fail(fmt::format("invalid test subject, must be valid publish subject: {}", subject));
+  }
+  if (!query.error().empty()) return {};
+
+  const Counters* const counters = context.collector.counters();
+  if (counters == nullptr) return no_answer();
+  const std::vector<SubscriptionPicture> nothing;
+  const std::vector<SubscriptionPicture>* subscriptions = &nothing;
+  if (listed && (account.empty() || account == "$G")) {
+    subscriptions = context.collector.subscriptions(subject, subscriptions_max);
+    if (subscriptions == nullptr) return no_answer();
+  }
+  const auto [begin, end] = page.range(subscriptions->size());
+
+  JsonWriter json = begin_answer(context);
+  write_match_statistics(json, *counters);
+  json.key("total").value(uint64_t{subscriptions->size()});
+  json.key("offset").value(page.offset);
+  json.key("limit").value(page.limit);
+  if (begin < end) {
+    json.key("subscriptions_list").begin_array();
+    for (size_t i = begin; i < end; i++) {
+      const SubscriptionPicture& each = (*subscriptions)[i];
+      json.begin_object();
+      json.key("account").value("$G").key("account_tag").value("$G");
+      json.key("subject").value(utf8_text(each.subject));
+      if (!each.queue.empty()) json.key("qgroup").value(utf8_text(each.queue));
+      json.key("sid").value(utf8_text(each.sid));
+      json.key("msgs").value(each.messages);
+      if (each.messages_max != 0) json.key("max").value(each.messages_max);
+      json.key("cid").value(each.cid);
+      json.end_object();
+    }
+    json.end_array();
+  }
+  return end_answer(json);
+}
+
+}  // namespace peal::server::monitor
