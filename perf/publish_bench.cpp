@@ -211,7 +211,18 @@ void bench_shards(perf::Runner& run, ShardId shards) {
            .payload_bytes = bytes,
            .subscribers = times(8, "SUB bench.1000 workers 1\r\n")});
   }
+  bench(run, prefix + "one-on-each/16B",
+        {.shards = shards, .subscribers = times(shards, one_subject.front()), .copies = shards});
   bench(run, prefix + "nobody/16B", {.shards = shards, .subscribers = {}, .copies = 0});
+}
+
+/// What one more shard costs those who have nothing to do with it, and those who do.
+void bench_many_shards(perf::Runner& run, ShardId shards) {
+  const std::string prefix = "publish/" + std::to_string(shards) + "-shards/";
+  const std::string subscription = "SUB bench.1000 1\r\n";
+  bench(run, prefix + "1-to-1/16B", {.shards = shards, .subscribers = times(1, subscription)});
+  bench(run, prefix + "one-on-each/16B",
+        {.shards = shards, .subscribers = times(shards, subscription), .copies = shards});
 }
 
 }  // namespace
@@ -222,5 +233,6 @@ int main(int argc, char** argv) {
   perf::Runner run(argc, argv);
   bench_shards(run, 1);
   bench_shards(run, 2);
+  bench_many_shards(run, 8);
   return run.finish();
 }
