@@ -54,6 +54,7 @@ def listen_unix(scene):
           tags=["peal"], config='listen: ["127.0.0.1:-1", "127.0.0.2:-1", "[::1]:-1"]')
 def listen_several(scene):
     server = scene.server
+    server.expect_log("Server is ready")  # The file is written between this and the first address.
     ports = [name for name in os.listdir(server.directory) if name.endswith(".ports")]
     with open(os.path.join(server.directory, ports[0]), encoding="utf-8") as file:
         urls = json.load(file)["nats"]
