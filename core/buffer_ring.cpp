@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 
@@ -59,6 +60,8 @@ int BufferRing::open(io_uring& ring, const Shape& shape) {
   io_uring_buf_ring_init(slots_);
   used_bytes_.assign(shape.buffers, 0);
   spent_.reserve(shape.buffers);
+  holds_ = std::make_unique<BufferHold[]>(shape.buffers);
+  held_.reserve(shape.buffers);
   for (unsigned buffer = 0; buffer < shape.buffers; buffer++) {
     spent_.push_back(static_cast<uint16_t>(buffer));
   }
@@ -90,19 +93,38 @@ std::string_view BufferRing::take(uint16_t id, int32_t result) {
   return {begin, bytes};
 }
 
+BufferHold* BufferRing::hold(const char* at) {
+  // Compared as numbers: it may lie in other memory.
+  const uintptr_t offset = reinterpret_cast<uintptr_t>(at) - reinterpret_cast<uintptr_t>(memory_);
+  if (offset >= size_t{shape_.buffers} * shape_.buffer_bytes) return nullptr;
+  const auto buffer = static_cast<uint16_t>(offset / shape_.buffer_bytes);
+  if (std::ranges::find(held_, buffer) == held_.end()) {
+    if (held_.size() >= shape_.buffers / 2) return nullptr;
+    held_.push_back(buffer);
+  }
+  holds_[buffer].begin();
+  return &holds_[buffer];
+}
+
 void BufferRing::give_back() {
+  if (!held_.empty()) {
+    std::erase_if(held_, [this](uint16_t buffer) { return holds_[buffer].ended(); });
+  }
   if (spent_.empty()) return;
   int offset = 0;
   const int mask = io_uring_buf_ring_mask(shape_.buffers);
-  for (const uint16_t buffer : spent_) {
+  const auto lend = [&](uint16_t buffer) {
+    if (std::ranges::find(held_, buffer) != held_.end()) return false;
     used_bytes_[buffer] = 0;
     io_uring_buf_ring_add(
         slots_, memory_ + size_t{buffer} * shape_.buffer_bytes, shape_.buffer_bytes,
         static_cast<uint16_t>(buffer | shape_.group << group_shift), mask, offset++);
-  }
+    return true;
+  };
+  std::erase_if(spent_, lend);
+  if (offset == 0) return;
   io_uring_buf_ring_advance(slots_, offset);
   available_ += static_cast<unsigned>(offset);
-  spent_.clear();
 }
 
 }  // namespace peal::core

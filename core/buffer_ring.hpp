@@ -10,8 +10,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
+
+#include "core/buffer_hold.hpp"
 
 struct io_uring;
 struct io_uring_buf_ring;
@@ -42,7 +45,12 @@ class BufferRing {
   /// The bytes of a completion that used this buffer.
   std::string_view take(uint16_t buffer, int32_t result);
 
-  /// Lends everything that was taken whole to the kernel again.
+  /// Keeps the buffer that `at` lies in for one reader, until he ends the hold. nullptr when it
+  /// lies in none, or as many are held already as may be: half of them, so that the other half is
+  /// always there for those who have something to say.
+  BufferHold* hold(const char* at);
+
+  /// Lends everything that was taken whole to the kernel again, but for what is held.
   void give_back();
 
   /// Buffers that the kernel can still fill.
@@ -59,8 +67,10 @@ class BufferRing {
   size_t memory_bytes_ = 0;
   Shape shape_{};
   unsigned available_ = 0;
-  std::vector<uint32_t> used_bytes_;  // Incremental: how much of each buffer has come back.
-  std::vector<uint16_t> spent_;       // Taken whole, to be lent again.
+  std::vector<uint32_t> used_bytes_;     // Incremental: how much of each buffer has come back.
+  std::vector<uint16_t> spent_;          // Taken whole, to be lent again.
+  std::unique_ptr<BufferHold[]> holds_;  // By buffer.
+  std::vector<uint16_t> held_;           // Not known to be ended; each once.
 };
 
 }  // namespace peal::core

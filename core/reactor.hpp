@@ -30,6 +30,8 @@
 #include <string_view>
 #include <variant>
 
+#include "core/buffer_hold.hpp"
+
 namespace peal::core {
 
 /// What an operation was started for. Zero is no kind, so that a zeroed token is recognised.
@@ -147,6 +149,11 @@ class Reactor {
 
   /// Ends the life of the last completions and their bytes: receive buffers go back to the kernel.
   void give_back();
+
+  /// Keeps the receive buffer that received bytes lie in beyond give_back(), for one reader on
+  /// another thread, who ends the hold before this reactor ends. nullptr when `at` is no received
+  /// byte, or enough buffers are held already: a part of them always goes back.
+  BufferHold* hold(const char* at);
 
   /// Receives that can be armed now with hope of a buffer; see ENOBUFS in connection.cpp.
   unsigned receive_buffers() const;

@@ -302,6 +302,11 @@ void Reactor::give_back() {
   impl_->large_buffers.give_back();
 }
 
+BufferHold* Reactor::hold(const char* at) {
+  BufferHold* const found = impl_->buffers.hold(at);
+  return found != nullptr ? found : impl_->large_buffers.hold(at);
+}
+
 unsigned Reactor::receive_buffers() const {
   return impl_->buffers.available() + impl_->large_buffers.available();
 }

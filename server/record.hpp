@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "core/buffer_hold.hpp"
 #include "core/frame.hpp"
 #include "protocol/limits.hpp"
 #include "server/interest.hpp"
@@ -41,12 +42,15 @@ enum MessageFlag : uint8_t {
   message_by_reference = 8,  // A ReferencePart stands in place of the bytes.
   message_sole = 16,         // Nobody else was given it: if nobody takes it, nobody has it.
   message_request = 32,      // By one who wants to know when nobody does.
+  message_in_place = 64,     // An InPlacePart stands in place of the bytes.
 };
 
 /// Messages to plain subscriptions, on the subject of the record before them: behind the head there
-/// is message behind message, each with its CR LF, and nothing else.
+/// is message behind message, each with its CR LF, or the place where they lie; and nothing else.
 inline constexpr uint8_t run_flags = message_plain | message_same_subject;
-inline bool is_run(const MessageHead& head) { return (head.flags & ~message_sole) == run_flags; }
+inline bool is_run(const MessageHead& head) {
+  return (head.flags & ~(message_sole | message_in_place)) == run_flags;
+}
 
 /// Follows the head of a message that has any of this.
 struct MessageExtension {
@@ -62,6 +66,15 @@ struct MessageExtension {
 struct ReferencePart {
   core::Block* block;
   const char* begin;
+};
+
+/// Instead of the bytes of a run: it stays in the receive buffer that it came in, which is held for
+/// whoever reads this record.
+struct InPlacePart {
+  core::BufferHold* hold;
+  const char* first;
+  uint32_t stride_bytes;
+  uint32_t count;
 };
 
 struct InterestHead {
@@ -121,15 +134,40 @@ inline const MessageHead& message_head(std::string_view record) {
   return *reinterpret_cast<const MessageHead*>(record.data());
 }
 
-/// The messages of a record that is_run(), without its head.
-inline MessageRun run_of(const MessageHead& head, std::string_view messages) {
-  const size_t each_bytes = head.message_bytes + protocol::line_end_bytes;
-  return {messages.data(), each_bytes, head.message_bytes, messages.size() / each_bytes};
-}
+/// The messages of a record that is_run(), without its head; and the hold on where they lie, for as
+/// long as they are read.
+class RecordedRun {
+ public:
+  RecordedRun(const MessageHead& head, std::string_view content) {
+    if ((head.flags & message_in_place) == 0) {
+      const size_t each_bytes = head.message_bytes + protocol::line_end_bytes;
+      run_ = {content.data(), each_bytes, head.message_bytes, content.size() / each_bytes};
+      return;
+    }
+    const auto part = take_head<InPlacePart>(content);
+    run_ = {part.first, part.stride_bytes, head.message_bytes, part.count};
+    hold_ = part.hold;
+  }
+  ~RecordedRun() {
+    if (hold_ != nullptr) hold_->end();
+  }
+  RecordedRun(const RecordedRun&) = delete;
+  RecordedRun& operator=(const RecordedRun&) = delete;
 
-/// Lets go of the block of a message record that will not be delivered.
+  const MessageRun& messages() const { return run_; }
+
+ private:
+  MessageRun run_;
+  core::BufferHold* hold_ = nullptr;
+};
+
+/// Lets go of the memory that a message record which will not be delivered refers to.
 inline void release_reference(std::string_view record) {
   const MessageHead& head = message_head(record);
+  if ((head.flags & message_in_place) != 0) {
+    const RecordedRun last(head, record.substr(sizeof head));
+    return;
+  }
   if ((head.flags & message_by_reference) == 0) return;
   record.remove_prefix(record.size() - sizeof(ReferencePart));
   const core::BlockRef last(take_head<ReferencePart>(record).block);

@@ -75,6 +75,7 @@ Router::Router(Shard& shard, uint64_t seed)
     : shard_(shard),
       random_(seed),
       reference_bytes_(std::min(reference_bytes_max, shard.link().record_bytes_max() / 4)),
+      in_place_bytes_(std::min(in_place_bytes_max, shard.link().record_bytes_max() / 16)),
       lane_memos_(std::make_unique<RouteMemo[]>(shard.link().shards())),
       lane_subjects_(shard.link().shards()),
       lane_accounts_(shard.link().shards(), global_account),
@@ -367,9 +368,9 @@ void Router::on_record(ShardId from, std::string_view record) {
   RouteMemo& memo = lane_memos_[from];
   if (is_run(head) && memo.holds(shard_.interest().epoch())) [[likely]] {
     if (const auto receivers = receivers_of_run(memo, nullptr)) {
+      const RecordedRun run(head, record);
       const bool sole = (head.flags & message_sole) != 0 && *receivers == 1;
-      if (*receivers > 0 &&
-          deliver_run(memo, run_of(head, record), nullptr, sole) == Delivery::slow) {
+      if (*receivers > 0 && deliver_run(memo, run.messages(), nullptr, sole) == Delivery::slow) {
         hold_back(from, head, sole);
       }
       return;
@@ -403,10 +404,11 @@ void Router::on_record(ShardId from, std::string_view record) {
     plan = &plan_for(memo, extension.account, text.subject);
   }
   if (is_run(head)) {
-    const MessageRun run = run_of(head, record);
-    for (size_t i = 0; i < run.count; i++) {
-      const char* const begin = run.behind(i).first;
-      deliver_record(*plan, head, extension, groups, {text, begin, run.size, {}});
+    const RecordedRun run(head, record);
+    const MessageRun& messages = run.messages();
+    for (size_t i = 0; i < messages.count; i++) {
+      const char* const begin = messages.behind(i).first;
+      deliver_record(*plan, head, extension, groups, {text, begin, messages.size, {}});
       // A maximum that was reached, or a close, changes who gets the next.
       plan = &plan_for(memo, extension.account, text.subject);
     }

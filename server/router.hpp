@@ -42,6 +42,9 @@ class Router {
   /// A message of so many bytes or more is sent and handed over by reference, not by copy.
   /// Less where mailboxes are small.
   static constexpr size_t reference_bytes_max = 16 * 1024;
+  /// A run of so many bytes or more goes to other shards as the place where it lies; what is less
+  /// is not worth the waiting for their having read it. Less where mailboxes are small.
+  static constexpr size_t in_place_bytes_max = 4 * 1024;
 
   Router(Shard& shard, uint64_t seed);
 
@@ -89,6 +92,9 @@ class Router {
   core::BlockRef take_part_block();
   void deliver_record(const Plan& plan, const MessageHead& head, const MessageExtension& extension,
                       std::string_view groups, const Message& message);
+  bool stays_in_place(const RouteMemo& memo, const MessageRun& run) const;
+  bool hand_over_in_place(const Connection& publisher, const RouteMemo& memo, const MessageRun& run,
+                          bool sole);
   void hand_over_run(const Connection& publisher, const RouteMemo& memo, const MessageRun& run,
                      bool sole);
   Subscription* pick_here(const QueuePlan& group, const Connection* publisher);
@@ -107,6 +113,7 @@ class Router {
   Shard& shard_;
   core::Random random_;
   const size_t reference_bytes_;
+  const size_t in_place_bytes_;
   uint64_t routes_remembered_ = 0;
   std::vector<core::BlockRef> part_blocks_;  // Of deliver_part(), kept for the next.
   std::unique_ptr<RouteMemo[]> lane_memos_;  // By the shard that records come from.

@@ -19,6 +19,17 @@ constexpr size_t part_bytes_max = 64 * 1024;
 constexpr size_t part_reference_bytes_min = 16 * 1024;
 constexpr size_t part_blocks_max = 16;
 
+MessageHead& write_run_head(char* at, const Connection& publisher, const RouteMemo& memo,
+                            const MessageRun& run, bool sole) {
+  MessageHead& head = *new (at) MessageHead;
+  head.flags = sole ? run_flags | message_sole : run_flags;
+  head.subject_bytes = static_cast<uint32_t>(memo.subject().size());
+  head.message_bytes = static_cast<uint32_t>(run.size);
+  head.origin_slot = publisher.slot();
+  head.origin_generation = publisher.generation();
+  return head;
+}
+
 }  // namespace
 
 // ---- From a client.
@@ -53,18 +64,47 @@ size_t Router::publish_run(Connection& publisher, RouteMemo& memo, MessageRun ru
   }
   const auto receivers = receivers_of_run(memo, &publisher);
   if (!receivers) return 0;
-  for (const ShardId to : memo.plan().shards) {
-    run.count = std::min(run.count, shard_.link().run_room(to, memo.version(), publisher.slot(),
-                                                           run.content_bytes()));
-  }
-  if (run.count == 0) return 0;
   const bool sole = *receivers + memo.plan().shards.size() == 1;
-  hand_over_run(publisher, memo, run, sole);
+  if (!stays_in_place(memo, run) || !hand_over_in_place(publisher, memo, run, sole)) {
+    for (const ShardId to : memo.plan().shards) {
+      run.count = std::min(run.count, shard_.link().run_room(to, memo.version(), publisher.slot(),
+                                                             run.content_bytes()));
+    }
+    if (run.count == 0) return 0;
+    hand_over_run(publisher, memo, run, sole);
+  }
   publisher.count_in(run.count, run.count * run.size);
   if (*receivers > 0 && deliver_run(memo, run, &publisher, sole) == Delivery::slow) {
     publisher.want_stall(sole);
   }
   return run.count;
+}
+
+bool Router::stays_in_place(const RouteMemo& memo, const MessageRun& run) const {
+  const std::span<const ShardId> shards = memo.plan().shards;
+  return !shards.empty() && run.count * run.stride_bytes >= in_place_bytes_ &&
+         std::ranges::all_of(shards, [&](ShardId to) {
+           return shard_.link().has_room_in_place(to, memo.version());
+         });
+}
+
+// The other shards read the run in the receive buffer that it came in, which saves the busier of
+// two cores a copy. False when it lies elsewhere, or enough buffers are held already; then nobody
+// was told.
+bool Router::hand_over_in_place(const Connection& publisher, const RouteMemo& memo,
+                                const MessageRun& run, bool sole) {
+  core::BufferHold* const hold = shard_.reactor().hold(run.first);
+  if (hold == nullptr) return false;
+  const std::span<const ShardId> shards = memo.plan().shards;
+  for (size_t more = 1; more < shards.size(); more++) hold->begin();
+  const InPlacePart part{hold, run.first, static_cast<uint32_t>(run.stride_bytes),
+                         static_cast<uint32_t>(run.count)};
+  for (const ShardId to : shards) {
+    char* const record = shard_.link().append_in_place(to);
+    write_run_head(record, publisher, memo, run, sole).flags |= message_in_place;
+    put(record + sizeof(MessageHead), &part, sizeof part);
+  }
+  return true;
 }
 
 // Messages of one publisher that differ in nothing but their bytes go over as one record, for as
@@ -75,14 +115,7 @@ void Router::hand_over_run(const Connection& publisher, const RouteMemo& memo,
   for (const ShardId to : memo.plan().shards) {
     const auto place =
         shard_.link().append_run(to, publisher.slot(), run.content_bytes(), run.count);
-    if (place.head != nullptr) {
-      MessageHead& head = *new (place.head) MessageHead;
-      head.flags = sole ? run_flags | message_sole : run_flags;
-      head.subject_bytes = static_cast<uint32_t>(memo.subject().size());
-      head.message_bytes = static_cast<uint32_t>(run.size);
-      head.origin_slot = publisher.slot();
-      head.origin_generation = publisher.generation();
-    }
+    if (place.head != nullptr) write_run_head(place.head, publisher, memo, run, sole);
     copy_run(place.messages, {}, run);
   }
 }

@@ -39,6 +39,7 @@ class ShardLink {
   /// Changes of interest that may wait to be told, before who makes them has to wait: a
   /// millisecond's worth or two.
   static constexpr uint64_t interest_lag_max = 4096;
+  static constexpr size_t in_place_bytes = sizeof(MessageHead) + sizeof(InPlacePart);
 
   ShardLink(ShardId here, core::Mesh& mesh, core::Reactor& reactor, Interest& interest,
             ShardStats& stats);
@@ -108,6 +109,22 @@ class ShardLink {
     stats_.messages_to_shards++;
     char* const record = peer.data_out->try_append(sizeof(MessageHead) + bytes);
     return {record, record + sizeof(MessageHead)};
+  }
+
+  /// The same for a run that stays where it is, of which only its place is told: whether there is
+  /// room for that.
+  bool has_room_in_place(ShardId to, uint64_t route_version) const {
+    const Peer& peer = peers_[to];
+    return peer.route_version == route_version && route_version != 0 && interest_flushed() &&
+           peer.side.empty() && peer.data_out->known_room_bytes() >= in_place_bytes;
+  }
+  /// Room for a MessageHead with an InPlacePart behind it. REQUIRES has_room_in_place().
+  char* append_in_place(ShardId to) {
+    Peer& peer = peers_[to];
+    peer.touched = true;
+    peer.run_bytes = 0;
+    stats_.messages_to_shards++;
+    return peer.data_out->try_append(in_place_bytes);
   }
 
   /// Whether the last record appended for `to` was of the route so versioned; from now on it is.

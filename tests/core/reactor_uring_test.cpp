@@ -293,6 +293,75 @@ TEST_CASE("reactor: an exhausted pool ends receives, and they go on when buffers
   }
 }
 
+TEST_CASE("reactor: a buffer that is held keeps its bytes while others come, until the hold ends") {
+  for (const uint32_t features : feature_sets) {
+    CAPTURE(features);
+    const auto reactor = made({.features = features});
+    const Pair pair;
+    const std::string first(1000, 'f');
+    reactor->recv(pair.here, receive(1));
+    pair.say(first);
+    const auto done = reactor->wait(INT64_MAX);
+    REQUIRE(done.size() == 1);
+    REQUIRE(done.front().more);
+    const std::string_view kept = done.front().bytes;
+    BufferHold* const hold = reactor->hold(kept.data());
+    REQUIRE(hold != nullptr);
+    reactor->give_back();
+
+    // Several times what the pool holds.
+    Turns turns(*reactor);
+    const std::string other(8192, 'o');
+    size_t heard_bytes = 0;
+    for (int round = 0; round < 256; round++) {
+      pair.say(other);
+      const size_t wanted_bytes = heard_bytes + other.size();
+      turns.until([&] { return heard_bytes == wanted_bytes; },
+                  [&](const Done& each) {
+                    heard_bytes += each.bytes.size();
+                    if (!each.more) reactor->recv(pair.here, receive(1));
+                  });
+    }
+    CHECK(kept == first);
+    const unsigned available = reactor->receive_buffers();
+    hold->end();
+    reactor->give_back();
+    CHECK(reactor->receive_buffers() == available + 1);
+  }
+}
+
+TEST_CASE("reactor: half of the buffers can be held, and bytes of elsewhere cannot") {
+  const auto reactor = made();
+  const char elsewhere = 'x';
+  CHECK(reactor->hold(&elsewhere) == nullptr);
+  const Pair pair;
+  std::vector<BufferHold*> holds;
+  const unsigned buffers = reactor->receive_buffers();
+  const std::string bytes(buffer_bytes_max, 'b');
+  for (bool refused = false; !refused;) {
+    pair.say(bytes);
+    size_t heard_bytes = 0;
+    while (heard_bytes < bytes.size()) {
+      reactor->recv_once(pair.here, receive(1));
+      for (const Completion& done : reactor->wait(INT64_MAX)) {
+        heard_bytes += done.bytes.size();
+        BufferHold* const hold = reactor->hold(done.bytes.data());
+        if (hold == nullptr) {
+          refused = true;
+        } else {
+          holds.push_back(hold);
+        }
+      }
+      reactor->give_back();
+    }
+    REQUIRE(holds.size() < 4 * buffers);
+  }
+  CHECK(reactor->receive_buffers() >= buffers / 2);
+  for (BufferHold* const hold : holds) hold->end();
+  reactor->give_back();
+  CHECK(reactor->receive_buffers() >= buffers - 1);  // One may be in part used.
+}
+
 TEST_CASE("reactor: what is cancelled completes a last time, behind what was on its way") {
   for (const uint32_t features : feature_sets) {
     CAPTURE(features);

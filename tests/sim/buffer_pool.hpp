@@ -54,6 +54,12 @@ class BufferPool {
     return index;
   }
   std::string_view view(uint32_t index, size_t bytes) const { return {at(index), bytes}; }
+  /// Which of them an address lies in; count() when in none.
+  uint32_t index_of(const char* address) const {
+    const auto offset =
+        reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(memory_.get());
+    return offset < count_ * bytes_each_ ? static_cast<uint32_t>(offset / bytes_each_) : count_;
+  }
 
   void give_back(uint32_t index, size_t bytes) {
     std::memset(at(index), stale, bytes);

@@ -28,7 +28,8 @@ SimReactor::SimReactor(World& world, const core::ReactorConfig& config, int hand
       config_(config),
       handle_(handle),
       now_ns_(world.now()),
-      pool_(world.kernel.receive_buffers, world.kernel.receive_buffer_bytes) {}
+      pool_(world.kernel.receive_buffers, world.kernel.receive_buffer_bytes),
+      holds_(world.kernel.receive_buffers) {}
 
 // ---- Asking.
 
@@ -428,14 +429,32 @@ void SimReactor::finish(uint32_t index) {
 }
 
 void SimReactor::give_back() {
-  for (const Posted& lent : lent_) pool_.give_back(lent.buffer, static_cast<size_t>(lent.result));
-  lent_.clear();
+  std::erase_if(held_, [this](uint32_t buffer) { return holds_[buffer].ended(); });
+  std::erase_if(lent_, [this](const Posted& lent) {
+    if (std::ranges::find(held_, lent.buffer) != held_.end()) return false;
+    pool_.give_back(lent.buffer, static_cast<size_t>(lent.result));
+    return true;
+  });
   for (Completion& completion : handed_) {
     completion = {{OpKind{0}, UINT32_MAX, Token::generation_mask}, INT32_MIN, true, {}};
   }
   handed_.clear();
   given_back_ = true;
   preempt();
+}
+
+core::BufferHold* SimReactor::hold(const char* at) {
+  const uint32_t buffer = pool_.index_of(at);
+  if (buffer == pool_.count()) return nullptr;
+  if (std::ranges::none_of(lent_, [&](const Posted& lent) { return lent.buffer == buffer; })) {
+    misuse("hold() of bytes that have gone back");
+  }
+  if (std::ranges::find(held_, buffer) == held_.end()) {
+    if (held_.size() >= pool_.count() / 2) return nullptr;
+    held_.push_back(buffer);
+  }
+  holds_[buffer].begin();
+  return &holds_[buffer];
 }
 
 size_t SimReactor::operations_in_flight() const {
@@ -500,6 +519,7 @@ std::span<const Completion> Reactor::wait(int64_t deadline_ns) {
   return impl_->sim.wait(deadline_ns);
 }
 void Reactor::give_back() { impl_->sim.give_back(); }
+BufferHold* Reactor::hold(const char* at) { return impl_->sim.hold(at); }
 unsigned Reactor::receive_buffers() const { return impl_->sim.receive_buffers(); }
 int64_t Reactor::now_ns() const { return impl_->sim.now_ns(); }
 const ReactorStats& Reactor::stats() const { return impl_->sim.stats(); }

@@ -71,6 +71,7 @@ class SimReactor : public Actor {
   void notify();
   std::span<const core::Completion> wait(int64_t deadline_ns);
   void give_back();
+  core::BufferHold* hold(const char* at);
   unsigned receive_buffers() const {
     preempt();
     return pool_.free_count();
@@ -170,7 +171,9 @@ class SimReactor : public Actor {
   std::vector<Submission> submissions_;
   std::vector<Posted> posted_;  // By the time from which wait() may see them.
   std::vector<core::Completion> handed_;
-  std::vector<Posted> lent_;  // Buffers that are with the shard.
+  std::vector<Posted> lent_;             // Buffers that are with the shard.
+  std::vector<core::BufferHold> holds_;  // By buffer.
+  std::vector<uint32_t> held_;           // Not known to be ended; each once.
   bool given_back_ = true;
   std::string scratch_;
 };
