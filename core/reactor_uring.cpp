@@ -38,6 +38,18 @@ constexpr uint64_t notify_data = Token{OpKind::notify, 0, 0}.pack();
 constexpr uint64_t wake_data = Token{OpKind::wake, 0, 0}.pack();
 constexpr uint64_t discard_data = Token{OpKind::discard, 0, 0}.pack();
 
+// What a wake completes with on this side, which it does only when it fails: whom it was for.
+constexpr uint32_t wake_sent = 1;
+constexpr uint64_t wake_sent_data(int peer_handle) {
+  return Token{OpKind::discard, static_cast<uint32_t>(peer_handle), wake_sent}.pack();
+}
+
+/// Whether what was refused may be granted when it is asked for again.
+bool may_pass(int error) {
+  return error == EINTR || error == EAGAIN || error == EBUSY || error == ENOMEM ||
+         error == ENOBUFS || error == EOVERFLOW;
+}
+
 int64_t monotonic_ns() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -72,6 +84,7 @@ struct Reactor::Impl {
   std::optional<std::string> open(const ReactorConfig& config);
   bool probe_recv_cap();
   void arm_notify();
+  void send_wake(int peer_handle);
   void collect(io_uring_cqe& cqe);
   std::string_view take(const io_uring_cqe& cqe) {
     const auto buffer = static_cast<uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
@@ -139,9 +152,24 @@ void Reactor::Impl::arm_notify() {
   entry->user_data = notify_data;
 }
 
+void Reactor::Impl::send_wake(int peer_handle) {
+  io_uring_sqe* entry = ring.entry();
+  io_uring_prep_msg_ring(entry, peer_handle, 0, wake_data, 0);
+  entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+  entry->user_data = wake_sent_data(peer_handle);
+}
+
 void Reactor::Impl::collect(io_uring_cqe& cqe) {
   const Token token = Token::unpack(cqe.user_data);
-  if (token.kind == OpKind::discard) return;
+  if (token.kind == OpKind::discard) {
+    // A wake that found no memory, or no room at the other end, would be missed for ever: the other
+    // one sleeps, and counts on it.
+    if (token.generation == wake_sent && may_pass(-cqe.res)) {
+      stats.wakes_repeated++;
+      send_wake(static_cast<int>(token.slot));
+    }
+    return;
+  }
   Completion done{token, cqe.res, (cqe.flags & IORING_CQE_F_MORE) != 0, {}};
   if (cqe.flags & IORING_CQE_F_BUFFER) done.bytes = take(cqe);
   if (token.kind == OpKind::notify) arm_notify();
@@ -254,10 +282,7 @@ PeerAddress Reactor::adopt(int descriptor) {
 int Reactor::handle() const { return impl_->ring.raw().ring_fd; }
 
 void Reactor::wake(int peer_handle) {
-  io_uring_sqe* entry = impl_->ring.entry();
-  io_uring_prep_msg_ring(entry, peer_handle, 0, wake_data, 0);
-  entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
-  entry->user_data = discard_data;
+  impl_->send_wake(peer_handle);
   impl_->stats.wakes_sent++;
 }
 
