@@ -365,7 +365,8 @@ void Connection::settle_counts() {
 void Connection::on_send(const core::Completion& done) {
   assert(send_in_flight_);
   send_in_flight_ = false;
-  if (done.result <= 0) {
+  const bool again = done.result == -EINTR || done.result == -EAGAIN;
+  if (done.result <= 0 && !again) {
     // The connection is dead, but what it sent before may not have been read yet. The receive ends
     // by itself when that is done; should it not, the timer closes.
     discards_ = true;
@@ -375,19 +376,23 @@ void Connection::on_send(const core::Completion& done) {
     if (!open()) release_if_idle();
     return;
   }
-  send_progress_ns_ = shard_.now_ns();
-  // What was sent before there was a session was sent in clear.
-  if (tls_ && !tls_->sending.empty()) {
-    on_cipher_sent(static_cast<size_t>(done.result));
-  } else {
-    outbox_.advance(shard_.pool(), static_cast<size_t>(done.result));
-  }
+  if (!again) on_sent(static_cast<size_t>(done.result));
   if (slow_warned_) {
     const uint64_t pending_max = shard_.options().limits.pending_bytes_max;
     slow_warned_ = outbox_.pending_bytes() > pending_max / caught_up_part;
   }
   if (has_more_to_send() && !discards_) return flush_later();
   if (state_ == State::closing) release_if_idle();
+}
+
+void Connection::on_sent(size_t bytes) {
+  send_progress_ns_ = shard_.now_ns();
+  // What was sent before there was a session was sent in clear.
+  if (tls_ && !tls_->sending.empty()) {
+    on_cipher_sent(bytes);
+  } else {
+    outbox_.advance(shard_.pool(), bytes);
+  }
 }
 
 bool Connection::progresses(bool sole) const {

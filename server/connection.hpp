@@ -239,6 +239,7 @@ class Connection {
   void read_plain(std::string_view cipher);
   bool flush_tls();
   void encrypt();
+  void on_sent(size_t bytes);
   void on_cipher_sent(size_t bytes);
   bool has_more_to_send() const;
 
