@@ -3,7 +3,8 @@
 #include <bit>
 #include <cassert>
 #include <cstring>
-#include <new>
+
+#include "core/memory.hpp"
 
 namespace peal::core {
 
@@ -91,7 +92,7 @@ uint32_t BlockPool::add_chunk(uint16_t size_class, uint32_t block_bytes, size_t 
   uint32_t number;
   if (free_numbers_.empty()) {
     number = static_cast<uint32_t>(chunks_.size());
-    if (number >= chunks_max) throw std::bad_alloc();
+    if (number >= chunks_max) end_out_of_memory();
     chunks_.emplace_back();
     chunk_bytes_.emplace_back();
   } else {

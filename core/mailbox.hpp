@@ -23,8 +23,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <new>
 #include <span>
+
+#include "core/memory.hpp"
 
 namespace peal::core {
 
@@ -40,7 +41,7 @@ class Mailbox {
       : capacity_(std::bit_ceil(capacity_bytes)),
         bytes_(static_cast<char*>(
             std::aligned_alloc(cache_line_bytes, capacity_ + ((slack_bytes + 63) & ~size_t{63})))) {
-    if (bytes_ == nullptr) throw std::bad_alloc();
+    if (bytes_ == nullptr) end_out_of_memory();
   }
   ~Mailbox() { std::free(bytes_); }
   Mailbox(const Mailbox&) = delete;

@@ -10,7 +10,8 @@
 #include <cassert>
 #include <cstring>
 #include <limits>
-#include <new>
+
+#include "core/memory.hpp"
 
 namespace peal::server {
 
@@ -55,7 +56,7 @@ struct TlsSession::Method {
     static BIO_METHOD* const made = [] {
       BIO_METHOD* const fresh =
           BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "peal connection");
-      if (fresh == nullptr) throw std::bad_alloc();
+      if (fresh == nullptr) core::end_out_of_memory();
       BIO_meth_set_read_ex(fresh, read);
       BIO_meth_set_write_ex(fresh, write);
       BIO_meth_set_ctrl(fresh, control);
@@ -124,7 +125,7 @@ std::string pin_of(X509* certificate) {
 TlsSession::TlsSession(std::shared_ptr<const TlsContext> context)
     : context_(std::move(context)), session_(SSL_new(context_->raw())) {
   BIO* const bio = BIO_new(Method::method());
-  if (session_ == nullptr || bio == nullptr) throw std::bad_alloc();
+  if (session_ == nullptr || bio == nullptr) core::end_out_of_memory();
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
   SSL_set_bio(session_, bio, bio);
