@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "core/log_sink.hpp"
+#include "core/thread.hpp"
 
 namespace peal::core {
 
@@ -62,7 +63,13 @@ class Log::Writer {
         sink_(std::move(sink)),
         format_(std::move(format)) {
     for (uint64_t place = 0; place < lines_max; place++) turns_[place] = free_for(place);
-    thread_ = std::thread([this] { run(); });
+  }
+
+  /// Before the first line. False when the system has no thread for it.
+  bool start() {
+    auto started = start_thread([this] { run(); });
+    if (started) thread_ = *std::move(started);
+    return started.has_value();
   }
 
   ~Writer() { stop(); }
@@ -143,6 +150,7 @@ class Log::Writer {
   bool line_waits() { return turn_of(next_).load() == filled_for(next_); }
 
   void run() {
+    name_thread("peal-log");
     // Signals are the main thread's affair, and a reader who went away is an errno like any other.
     sigset_t all;
     ::sigfillset(&all);
@@ -153,7 +161,8 @@ class Log::Writer {
       const bool waiting = line_waits();
       if (change_waits_.load()) follow_change();
       if (waiting) {
-        write_batch();
+        // Whoever does not read at the end would be waited for with each batch.
+        if (!write_batch() && stopping) break;
       } else if (stopping) {
         break;
       } else {
@@ -177,7 +186,7 @@ class Log::Writer {
 
   // Several lines go out in one write; their places are free again before it, and count as written
   // only after it.
-  void write_batch() {
+  bool write_batch() {
     constexpr size_t batch_bytes = 64 * 1024;  // Enough that one system call serves many lines.
     report_lost();
     const uint64_t lines_before = next_;
@@ -187,7 +196,8 @@ class Log::Writer {
       turn_of(next_).store(free_for(next_ + lines_max));
       next_++;
     }
-    if (!write_out()) lost_.fetch_add(next_ - lines_before, std::memory_order_relaxed);
+    const bool written = write_out();
+    if (!written) lost_.fetch_add(next_ - lines_before, std::memory_order_relaxed);
     const std::string rotated = sink_->rotate_if_due();
     if (!rotated.empty()) {
       own_line(Level::info, rotated);
@@ -195,6 +205,7 @@ class Log::Writer {
     }
     written_.store(next_);
     written_.notify_all();
+    return written;
   }
 
   // Lines that find no room are worth one line themselves, as soon as there is room again.
@@ -268,6 +279,9 @@ std::variant<std::unique_ptr<Log>, std::string> Log::open(const LogConfig& confi
   auto opened = open_sink(config);
   if (auto* error = std::get_if<std::string>(&opened)) return std::move(*error);
   auto writer = std::make_unique<Writer>(std::get<0>(std::move(opened)), format_for(config));
+  if (!writer->start()) {
+    return "no thread left for the log: raise the limit (ulimit -u, or TasksMax= in the unit file)";
+  }
   return std::unique_ptr<Log>(new Log(std::move(writer), config));
 }
 

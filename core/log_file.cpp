@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
@@ -26,7 +27,7 @@ int open_for_append(const std::string& path) {
   return ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 }
 
-/// A terminal or pipe that another process has made non-blocking.
+/// A pipe or terminal whose reader has stopped reading must not stop the writer for good.
 bool wait_for_room(int descriptor) {
   constexpr int patience_ms = 1000;  // Then the lines are lost: stopping must come to an end.
   pollfd room{descriptor, POLLOUT, 0};
@@ -35,12 +36,12 @@ bool wait_for_room(int descriptor) {
 
 bool write_all(int descriptor, std::string_view rest) {
   while (!rest.empty()) {
-    const ssize_t bytes = ::write(descriptor, rest.data(), rest.size());
+    if (!wait_for_room(descriptor)) return false;
+    // So much never blocks in a pipe that has room.
+    const ssize_t bytes = ::write(descriptor, rest.data(), std::min<size_t>(rest.size(), PIPE_BUF));
     if (bytes >= 0) {
       rest.remove_prefix(static_cast<size_t>(bytes));
-    } else if (errno == EAGAIN) {
-      if (!wait_for_room(descriptor)) return false;
-    } else if (errno != EINTR) {
+    } else if (errno != EINTR && errno != EAGAIN) {
       return false;  // Disk full, pipe closed.
     }
   }

@@ -16,11 +16,13 @@ static constexpr int helper_niceness = 10;
 // REQUIRES the lock.
 void HelperPool::begin() {
   for (unsigned i = 0; i < threads_max_; i++) {
-    threads_.emplace_back([this, i] {
+    auto started = core::start_thread([this, i] {
       core::name_thread(fmt::format("peal-helper-{}", i));
       setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), helper_niceness);
       run();
     });
+    if (!started) return;
+    threads_.push_back(*std::move(started));
   }
 }
 
@@ -38,8 +40,9 @@ bool HelperPool::submit(Work work) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_ || waiting_.size() >= waiting_max) return false;
-    waiting_.push_back(std::move(work));
     if (threads_.empty()) begin();
+    if (threads_.empty()) return false;
+    waiting_.push_back(std::move(work));
   }
   wanted_.notify_one();
   return true;

@@ -29,7 +29,7 @@ class HelperPool {
   HelperPool(const HelperPool&) = delete;
   HelperPool& operator=(const HelperPool&) = delete;
 
-  /// False when the queue is full. From any thread.
+  /// False when the queue is full, or no thread can be had. From any thread.
   bool submit(Work work);
 
  private:

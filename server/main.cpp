@@ -42,6 +42,7 @@ std::optional<std::string> preview_reload(const std::string& target) {
 int main(int argc, char** argv) {
   using namespace peal::server;
   std::set_new_handler(peal::core::end_out_of_memory);
+  hold_standard_descriptors();
   if (argc > 1 && std::string_view(argv[1]) == "passwd") {
     const auto error = run_passwd(argc - 2, argv + 2);
     return error ? fail(*error) : 0;

@@ -111,6 +111,15 @@ void block_signals() {
   const sigset_t set = awaited_signals();
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);  // A peer that went away is an errno.
+  ::signal(SIGXFSZ, SIG_IGN);  // So is a file that may not grow.
+}
+
+void hold_standard_descriptors() {
+  int opened = 0;
+  do {
+    opened = ::open("/dev/null", O_RDWR);
+  } while (opened >= 0 && opened < STDERR_FILENO);
+  if (opened > STDERR_FILENO) ::close(opened);
 }
 
 WishFrom await_wish(std::chrono::nanoseconds patience) {

@@ -36,6 +36,11 @@ struct WishFrom {
 /// to nobody but await_wish().
 void block_signals();
 
+/// Where standard input, output or error came to us closed: opens them on nothing, so that no
+/// socket of ours takes their place, and no line of the log goes to a client. Before anything else
+/// is opened.
+void hold_standard_descriptors();
+
 /// Waits for the next signal, at most so long; zero is for ever.
 WishFrom await_wish(std::chrono::nanoseconds patience = {});
 

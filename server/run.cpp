@@ -113,6 +113,7 @@ class Running {
           return server_.stop();
         case Wish::lame_duck:
           leaving_ = true;
+          log_.info("Entering lame duck mode, stop accepting new clients");
           server_.lame_duck();
           break;
         case Wish::reopen_log:

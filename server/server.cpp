@@ -65,6 +65,11 @@ core::ReactorConfig reactor_config(const Options& options, unsigned shards) {
   return config;
 }
 
+constexpr std::string_view no_thread_left =
+    "no thread left for this process: raise the limit (ulimit -u, or TasksMax= in the unit file) "
+    "or "
+    "use fewer --threads";
+
 uint64_t random_seed() {
   uint64_t seed = 0;
   while (getrandom(&seed, sizeof seed, 0) != sizeof seed) {
@@ -191,7 +196,13 @@ class Server::Impl {
 std::optional<std::string> Server::Impl::start() {
   const unsigned shards = mesh_.shards();
   for (unsigned index = 0; index < shards; index++) {
-    threads_.emplace_back([this, index] { run_shard(index); });
+    auto started = core::start_thread([this, index] { run_shard(index); });
+    if (started) {
+      threads_.push_back(*std::move(started));
+    } else {
+      errors_[index] = no_thread_left;
+      ready_.count_down();
+    }
   }
   ready_.wait();
   const auto error = std::find_if(errors_.begin(), errors_.end(),

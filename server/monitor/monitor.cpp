@@ -26,7 +26,6 @@ class Monitor::Impl {
         totals_(context_),
         interval_ns_(context_.options().stats_interval.count()),
         stop_(eventfd(0, EFD_CLOEXEC)) {
-    assert(stop_ >= 0);
     if (socket.descriptor >= 0) {
       const Monitoring& chosen = context_.options().monitoring;
       http_.emplace(
@@ -38,14 +37,20 @@ class Monitor::Impl {
         http_.reset();
       }
     }
-    thread_ = std::thread([this] { run(); });
+    auto started = stop_ < 0 ? std::nullopt : core::start_thread([this] { run(); });
+    if (started) {
+      thread_ = *std::move(started);
+    } else {
+      log.error("monitoring: no thread or descriptor is left for it; the server runs without it");
+      http_.reset();
+    }
   }
 
   ~Impl() {
     const uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(stop_, &one, sizeof one);
-    thread_.join();
-    ::close(stop_);
+    if (thread_.joinable()) thread_.join();
+    if (stop_ >= 0) ::close(stop_);
   }
 
  private:
