@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/buffer_ring.hpp"
+#include "core/hangup_watch.hpp"
 #include "core/reactor.hpp"
 #include "core/ring.hpp"
 
@@ -70,6 +71,7 @@ struct Reactor::Impl {
   BufferRing large_buffers;  // Where those of the other ring cannot be shared.
   int notify_descriptor = -1;
   uint64_t notify_value = 0;
+  HangupWatch hangups;
   uint32_t recv_cap_bytes = 0;  // 0: the kernel cannot end a receive by itself.
   std::vector<Completion> completions;
   std::deque<SendHeader> send_headers;  // A deque, for addresses that stay.
@@ -173,6 +175,7 @@ void Reactor::Impl::collect(io_uring_cqe& cqe) {
   Completion done{token, cqe.res, (cqe.flags & IORING_CQE_F_MORE) != 0, {}};
   if (cqe.flags & IORING_CQE_F_BUFFER) done.bytes = take(cqe);
   if (token.kind == OpKind::notify) arm_notify();
+  if (token.kind == OpKind::recv && done.more && cqe.res > 0) hangups.on_bytes(token, now_ns);
   if (cqe.res == -ENOBUFS) stats.receive_buffers_exhausted++;
   completions.push_back(done);
 }
@@ -198,6 +201,7 @@ void Reactor::recv(int descriptor, Token token) {
   entry->flags |= IOSQE_BUFFER_SELECT;
   entry->buf_group = impl_->buffers.group();
   entry->file_index = impl_->recv_cap_bytes;  // Where newer headers have `optlen`.
+  impl_->hangups.on_recv(descriptor, token);
   // Without this, arming while the pool is empty fails at once, even for a socket with nothing to
   // say.
   if (impl_->buffers.available() == 0) entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
@@ -296,6 +300,10 @@ std::span<const Completion> Reactor::wait(int64_t deadline_ns) {
   assert(impl.completions.empty());  // give_back() comes between two waits.
   const int64_t begin_ns = monotonic_ns();
   impl.stats.last_turn_ns = begin_ns - impl.now_ns;
+  if (impl.hangups.due_ns() <= begin_ns) {
+    impl.hangups.look([this](Token token) { cancel(token); });
+  }
+  deadline_ns = std::min(deadline_ns, impl.hangups.due_ns());
   int64_t timeout_ns = 0;
   if (deadline_ns == INT64_MAX) {
     timeout_ns = -1;
