@@ -10,6 +10,8 @@
 #include <system_error>
 #include <utility>
 
+#include "protocol/json_memory.hpp"
+
 namespace peal::protocol {
 namespace {
 
@@ -140,7 +142,7 @@ bool merge_connect(std::string_view json, ConnectOptions& io) {
   ConnectOptions merged = io;
   Merger merger(merged);
   rapidjson::MemoryStream stream(json.data(), json.size());
-  rapidjson::Reader reader;
+  rapidjson::GenericReader<rapidjson::UTF8<>, rapidjson::UTF8<>, JsonMemory> reader;
   if (reader.Parse<flags>(stream, merger).IsError()) return false;
   // To the reader a NUL is the end of the document. It may not be the end of the line.
   if (stream.Tell() != json.size()) return false;

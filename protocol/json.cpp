@@ -6,6 +6,8 @@
 
 #include <variant>
 
+#include "protocol/json_memory.hpp"
+
 namespace peal::protocol {
 namespace {
 
@@ -15,9 +17,10 @@ constexpr size_t levels = 16;
 }  // namespace
 
 struct JsonWriter::Library {
-  using Buffer = rapidjson::StringBuffer;
-  using OneLine = rapidjson::Writer<Buffer>;
-  using Indented = rapidjson::PrettyWriter<Buffer>;
+  using Utf8 = rapidjson::UTF8<>;
+  using Buffer = rapidjson::GenericStringBuffer<Utf8, JsonMemory>;
+  using OneLine = rapidjson::Writer<Buffer, Utf8, Utf8, JsonMemory>;
+  using Indented = rapidjson::PrettyWriter<Buffer, Utf8, Utf8, JsonMemory>;
 
   explicit Library(JsonLayout layout) {
     if (layout == JsonLayout::one_line) {

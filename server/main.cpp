@@ -18,6 +18,12 @@
 
 namespace {
 
+// For what brings a `new` of its own (new.cpp has the server's). Tables are built before main, and
+// may lack memory as well.
+[[gnu::constructor(101)]] void prepare_for_no_memory() {
+  std::set_new_handler(peal::core::end_out_of_memory);
+}
+
 int fail(const std::string& error) {
   fmt::print(stderr, "{}: {}\n", peal::server::program_name, error);
   return 1;
@@ -41,7 +47,6 @@ std::optional<std::string> preview_reload(const std::string& target) {
 
 int main(int argc, char** argv) {
   using namespace peal::server;
-  std::set_new_handler(peal::core::end_out_of_memory);
   hold_standard_descriptors();
   if (argc > 1 && std::string_view(argv[1]) == "passwd") {
     const auto error = run_passwd(argc - 2, argv + 2);

@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include "core/memory.hpp"
+
 namespace peal::server {
 namespace {
 
@@ -95,8 +97,9 @@ std::string random_base64(size_t bytes) {
   std::string chance(bytes, '\0');
   const int drawn =
       RAND_bytes(reinterpret_cast<unsigned char*>(chance.data()), static_cast<int>(bytes));
-  // Without chance a nonce is no nonce; the library says so only when the system has none to give.
-  if (drawn != 1) std::abort();
+  // Without chance a nonce is no nonce. The system has always some to give; what the library lacks
+  // is memory.
+  if (drawn != 1) core::end_out_of_memory();
   std::string text((bytes + 2) / 3 * 4 + 1, '\0');
   const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
                                      reinterpret_cast<const unsigned char*>(chance.data()),
