@@ -213,7 +213,8 @@ void Connection::on_bytes(std::string_view bytes) {
     }
   }
   if (open() && !bytes.empty()) keep(bytes);
-  if (open() && stall_wanted_) stall(stall_sole_);
+  const bool adds_to_excess = shard_.over_budget() && in_messages_ != messages_before;
+  if (open() && (stall_wanted_ || adds_to_excess)) stall(stall_wanted_ && stall_sole_);
   shard_.stats().in_messages += in_messages_ - messages_before;
   shard_.stats().in_bytes += in_bytes_ - bytes_before;
 }
@@ -651,6 +652,9 @@ void Connection::log_close(int error) {
     case CloseReason::slow_consumer_write_deadline:
     case CloseReason::memory_budget:
       log.warning("{} - {}: {}", label(), reason, slow_facts());
+      return;
+    case CloseReason::out_of_memory:
+      log.warning("{} - {}", label(), reason);
       return;
     default:
       if (!log.enabled(core::Level::debug)) return;

@@ -25,6 +25,8 @@ constexpr int64_t stop_within_ns = 1000 * millisecond_ns;
 constexpr unsigned warnings_per_second = 10;
 
 constexpr int64_t memory_watch_every_ns = 10 * millisecond_ns;
+// By such a part of the budget a shard may grow without looking.
+constexpr int64_t memory_budget_parts = 64;
 
 // Refused admissions that are named one by one in the log.
 constexpr unsigned refusals_logged_per_second = 10;
@@ -165,8 +167,14 @@ std::span<char> Shard::plain_memory() {
 // ---- Connections.
 
 Connection* Shard::find(uint32_t slot, uint32_t generation) {
-  if (slot >= connections_.size() || generations_[slot] != generation) return nullptr;
-  return connections_[slot].get();
+  return connection_at({slot, generation});
+}
+
+Connection* Shard::connection_at(Handle each) const {
+  if (each.slot >= connections_.size() || generations_[each.slot] != each.generation) {
+    return nullptr;
+  }
+  return connections_[each.slot].get();
 }
 
 void Shard::adopt(int descriptor, uint64_t cid) {
@@ -412,15 +420,27 @@ bool Shard::finished() const {
 
 // ---- Memory.
 
+// Now and then; at once when this turn brought much. Over the budget, in each turn, but for those
+// in which the one that was cut off last has still to give back what it held: the next one may be
+// spared.
+bool Shard::memory_watch_due() const {
+  if (now_ns() >= memory_watch_ns_) return true;
+  if (over_budget_) return connection_at(cut_off_) == nullptr;
+  const auto budget = static_cast<int64_t>(state_.memory_budget_bytes);
+  return core::ledger().total() - memory_watched_bytes_ > budget / memory_budget_parts;
+}
+
 // Over the budget, whoever holds most of it on any shard is cut off first. Each shard says how much
-// its largest holds, and the one that says most acts.
+// its largest holds, and the one that says most acts. Meanwhile publishers are held at their floor.
 void Shard::watch_memory() {
-  if (now_ns() < memory_watch_ns_) return;
+  if (!memory_watch_due()) return;
   memory_watch_ns_ = now_ns() + memory_watch_every_ns;
   core::ledger().set(core::Purpose::interest, interest_.memory_bytes());
+  memory_watched_bytes_ = core::ledger().total();
   ServerState::ShardWords& words = state_.shard_words[id()];
-  words.memory_bytes.store(core::ledger().total(), std::memory_order_relaxed);
-  if (state_.memory_bytes() <= static_cast<int64_t>(state_.memory_budget_bytes)) {
+  words.memory_bytes.store(memory_watched_bytes_, std::memory_order_relaxed);
+  over_budget_ = state_.memory_bytes() > static_cast<int64_t>(state_.memory_budget_bytes);
+  if (!over_budget_) {
     if (words.largest_holding_bytes.load(std::memory_order_relaxed) != 0) {
       words.largest_holding_bytes.store(0, std::memory_order_relaxed);
     }
@@ -439,7 +459,9 @@ void Shard::watch_memory() {
   for (const ServerState::ShardWords& other : state_.shard_words) {
     if (other.largest_holding_bytes.load(std::memory_order_relaxed) > held_bytes) return;
   }
-  if (largest != nullptr && held_bytes > 0) largest->close(CloseReason::memory_budget);
+  if (largest == nullptr || held_bytes == 0) return;
+  cut_off_ = handle(*largest);
+  largest->close(CloseReason::memory_budget);
 }
 
 // ---- Sleep.

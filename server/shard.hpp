@@ -95,6 +95,10 @@ class Shard {
   /// Until `target` has room for a record of this size.
   void park(Connection& connection, ShardId target, size_t record_bytes);
 
+  /// More is held for clients than all of them may cost; until that is better nobody may add to it
+  /// fast.
+  bool over_budget() const { return over_budget_; }
+
   /// Whether a warning about one client may be written now: a few a second are enough to act on.
   bool may_warn();
   /// For monitoring, of which some may be on.
@@ -149,6 +153,8 @@ class Shard {
   void answer_roll_call();
   void follow_settings();
   void close_newest(uint32_t count);
+  Connection* connection_at(Handle each) const;
+  bool memory_watch_due() const;
   void watch_memory();
   void release(uint32_t slot);
   size_t bytes_to_resume(ShardId target) const;
@@ -201,6 +207,9 @@ class Shard {
   int64_t lame_duck_end_ns_ = 0;
   int64_t stop_by_ns_ = INT64_MAX;
   int64_t memory_watch_ns_ = 0;
+  int64_t memory_watched_bytes_ = 0;  // Ours, when we last looked.
+  bool over_budget_ = false;
+  Handle cut_off_{0, 0};  // Who was last, for the budget's sake.
   size_t turn_completions_ = 0;
   int64_t poll_until_ns_ = 0;
   int64_t refusals_second_ns_ = 0;  // In which refused admissions are counted for the log.
