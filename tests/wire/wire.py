@@ -61,10 +61,15 @@ def first_difference(expected, seen):
 class Server:
     """One server process on a port of the kernel's choice, with its own directory and log."""
 
-    def __init__(self, path, config="", flags=(), port=-1, environment=None):
+    def __init__(self, path, config="", flags=(), port=-1, environment=None, prefix=(),
+                 owner=None):
+        """`prefix` is a command that becomes the one behind it, in the same process; `owner` is the
+        number of the user that it becomes."""
         self.directory = tempfile.mkdtemp(prefix="wire-")
+        if owner is not None:
+            os.chown(self.directory, owner, owner)
         self.rewrite(config)
-        self.command = [path, "-a", "127.0.0.1", "-p", str(port), "-c", self.config_path,
+        self.command = [*prefix, path, "-a", "127.0.0.1", "-p", str(port), "-c", self.config_path,
                         "--ports_file_dir", self.directory, *flags]
         self.log_lines = []
         self.port = None
