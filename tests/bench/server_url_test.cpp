@@ -24,6 +24,11 @@ TEST_CASE("server url: who we are stands before the last @") {
   CHECK(urls("nats://token@h")[0] == ServerUrl{.host = "h", .user = "token"});
 }
 
+TEST_CASE("server url: TLS is asked for by its scheme") {
+  CHECK(urls("tls://h:1")[0] == ServerUrl{.host = "h", .port = 1, .tls = true});
+  CHECK_FALSE(urls("nats://h:1")[0].tls);
+}
+
 TEST_CASE("server url: several have commas between, IPv6 has brackets") {
   const auto parsed = urls("a:1,nats://b:2,[::1]:3,[::1]");
   REQUIRE(parsed.size() == 4);
@@ -34,7 +39,7 @@ TEST_CASE("server url: several have commas between, IPv6 has brackets") {
 }
 
 TEST_CASE("server url: what is no server is refused in a sentence") {
-  for (const char* text : {"", "nats://", "http://h", "tls://h", "h:", "h:0", "h:65536", "h:4222x",
+  for (const char* text : {"", "nats://", "http://h", "tls://", "h:", "h:0", "h:65536", "h:4222x",
                            "a,,b", "[::1", "[::1]4222", "u:p@"}) {
     CAPTURE(text);
     CHECK(std::holds_alternative<std::string>(parse_server_urls(text)));

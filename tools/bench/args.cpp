@@ -147,7 +147,11 @@ cxxopts::Options flags() {
       "subject-prefix", "first tokens of every subject (default: bench)", text(), "SUBJECT")(
       "seed", "for all that is picked at random (default: 1)", text(), "N");
   all.add_options("Who")("s,server", "nats://[user:pass@]host:port, several with commas", text(),
-                         "URL")("pubs", "publishers or requesters (default: 1)", text(), "N")(
+                         "URL")("tls", "speak TLS; tls:// asks for it as well")(
+      "tlsca", "believe who is vouched for by this", text(), "FILE")(
+      "tlscert", "our certificate", text(), "FILE")("tlskey", "its key", text(), "FILE")(
+      "tlsinsecure", "believe whoever answers")("pubs", "publishers or requesters (default: 1)",
+                                                text(), "N")(
       "subs", "subscribers or responders (default: 1)", text(), "N")(
       "fan", "every subscriber gets everything (this is the default)")(
       "pairs", "publisher i is heard by subscriber i alone")(
@@ -223,6 +227,17 @@ void read_flags(Reader& read, Options& out) {
   read.text("report", out.html_file);
   read.text("out", out.html_file);
   read.flag("quiet", out.quiet);
+}
+
+Refusal read_tls(Reader& read, TlsChoice& out) {
+  read.flag("tls", out.wanted);
+  read.text("tlsca", out.ca_file);
+  read.text("tlscert", out.cert_file);
+  read.text("tlskey", out.key_file);
+  read.flag("tlsinsecure", out.insecure);
+  if (out.cert_file.empty() != out.key_file.empty()) return "--tlscert and --tlskey go together";
+  out.wanted = out.wanted || out.insecure || !out.ca_file.empty() || !out.cert_file.empty();
+  return {};
 }
 
 Refusal check_connections(const Options& out) {
@@ -387,9 +402,12 @@ std::variant<Options, Help, std::string> parse_command_line(int argc, const char
     read_flags(read, out);
     read.text("server", servers);
     if (read.refusal()) return *read.refusal();
+    if (auto refusal = read_tls(read, out.tls)) return *refusal;
     auto urls = parse_server_urls(servers);
     if (auto* error = std::get_if<std::string>(&urls)) return "--server: " + *error;
     out.servers = std::get<std::vector<ServerUrl>>(std::move(urls));
+    const auto is_tls = [](const ServerUrl& url) { return url.tls; };
+    out.tls.wanted = out.tls.wanted || std::ranges::any_of(out.servers, is_tls);
     if (auto refusal = fill_and_check(read, out)) return *refusal;
     return out;
   } catch (const cxxopts::exceptions::exception& error) {

@@ -42,7 +42,7 @@ std::optional<std::string> FlowPeers::open(const Options& options, const FlowPla
                                            const Subjects& subjects,
                                            const PublisherPlan& publisher_plan,
                                            const RunControl& control) {
-  auto resolved = resolve(options.servers);
+  auto resolved = resolve(options.servers, options.tls);
   if (auto* error = std::get_if<std::string>(&resolved)) return *error;
   const auto& servers = std::get<std::vector<Server>>(resolved);
   const uint32_t subscriber_count = plan.subscribes ? options.subscribers : 0;

@@ -67,8 +67,10 @@ std::optional<std::string> shake_hands(Link& link, const Server& server) {
     }
     if (!link.replies().error().empty()) return link.replies().error();
   }
-  if (link.replies().info().find("\"tls_required\":true") != std::string::npos) {
-    return "it requires TLS, which is not supported yet";
+  if (server.tls != nullptr) {
+    if (auto error = link.begin_tls(server)) return error;
+  } else if (link.replies().info().find("\"tls_required\":true") != std::string::npos) {
+    return "it requires TLS: ask for it by tls:// or --tls";
   }
   if (!link.send_all(server.connect)) return why_closed(link.replies());
   return link.barrier();
@@ -76,8 +78,15 @@ std::optional<std::string> shake_hands(Link& link, const Server& server) {
 
 }  // namespace
 
-std::variant<std::vector<Server>, std::string> resolve(const std::vector<ServerUrl>& urls) {
+std::variant<std::vector<Server>, std::string> resolve(const std::vector<ServerUrl>& urls,
+                                                       const TlsChoice& tls) {
   std::vector<Server> servers;
+  std::shared_ptr<const TlsContext> context;
+  if (tls.wanted) {
+    auto made = TlsContext::make(tls);
+    if (auto* error = std::get_if<std::string>(&made)) return *std::move(error);
+    context = std::get<0>(std::move(made));
+  }
   for (const ServerUrl& url : urls) {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
@@ -92,6 +101,8 @@ std::variant<std::vector<Server>, std::string> resolve(const std::vector<ServerU
     std::memcpy(&server.address, found->ai_addr, found->ai_addrlen);
     server.address_bytes = found->ai_addrlen;
     server.shown = fmt::format("{}:{}", url.host, url.port);
+    server.host = url.host;
+    server.tls = context;
     server.connect = connect_line(url);
     servers.push_back(std::move(server));
     freeaddrinfo(found);
@@ -104,12 +115,25 @@ Link::~Link() {
 }
 
 Link::Link(Link&& from) noexcept
-    : fd_(std::exchange(from.fd_, -1)), replies_(std::move(from.replies_)) {}
+    : fd_(std::exchange(from.fd_, -1)),
+      tls_(std::move(from.tls_)),
+      replies_(std::move(from.replies_)) {}
+
+std::optional<std::string> Link::begin_tls(const Server& server) {
+  tls_ = std::make_unique<TlsStream>(server.tls);
+  replies_.decrypt_by(tls_.get());
+  return tls_->begin(fd_, server.host);
+}
+
+ssize_t Link::send_some(std::string_view bytes, int flags) {
+  if (tls_) return tls_->send(bytes.data(), bytes.size(), flags);
+  return ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | flags);
+}
 
 bool Link::send_all(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent < 0) {
+    const ssize_t sent = send_some(bytes, 0);
+    if (sent <= 0) {
       if (errno == EINTR) continue;
       return false;
     }

@@ -4,6 +4,7 @@
 
 #include <sys/socket.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 
 #include "tools/bench/reply_stream.hpp"
 #include "tools/bench/server_url.hpp"
+#include "tools/bench/tls.hpp"
 
 namespace peal::bench {
 
@@ -20,11 +22,14 @@ struct Server {
   sockaddr_storage address{};
   socklen_t address_bytes = 0;
   std::string shown;    // host:port
+  std::string host;     // As it was given, for its certificate.
   std::string connect;  // The CONNECT line with the credentials in it.
+  std::shared_ptr<const TlsContext> tls = {};
 };
 
 /// The error is one sentence.
-std::variant<std::vector<Server>, std::string> resolve(const std::vector<ServerUrl>& urls);
+std::variant<std::vector<Server>, std::string> resolve(const std::vector<ServerUrl>& urls,
+                                                       const TlsChoice& tls);
 
 /// Owned by one thread at a time; shut_down alone may come from another.
 class Link {
@@ -37,6 +42,13 @@ class Link {
   int fd() const { return fd_; }
   ReplyStream& replies() { return replies_; }
   const ReplyStream& replies() const { return replies_; }
+
+  /// Speaks TLS from now on. The error is one sentence.
+  std::optional<std::string> begin_tls(const Server& server);
+  bool is_clear() const { return tls_ == nullptr; }
+
+  /// As send(), with errno.
+  ssize_t send_some(std::string_view bytes, int flags);
 
   /// Waits until all is sent; false when the connection is gone.
   bool send_all(std::string_view bytes);
@@ -56,6 +68,7 @@ class Link {
 
  private:
   int fd_;
+  std::unique_ptr<TlsStream> tls_;
   ReplyStream replies_;
 };
 

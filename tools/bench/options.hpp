@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tools/bench/server_url.hpp"
+#include "tools/bench/tls.hpp"
 
 namespace peal::bench {
 
@@ -26,6 +27,7 @@ enum class Command : uint8_t {
 struct Options {
   Command command = Command::pubsub;
   std::vector<ServerUrl> servers;
+  TlsChoice tls;
 
   // How much. A zero is "not given", once the defaults of the subcommand are filled in.
   uint64_t messages = 0;  // Of all publishers or requesters together.

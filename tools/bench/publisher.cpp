@@ -62,7 +62,7 @@ Pumped Publisher::pump(int64_t now_ns, int flags) {
     if (messages == 0) return Pumped::early;
     fill(messages, now_ns);
   }
-  const ssize_t sent = ::send(link_.fd(), unsent_.data(), unsent_.size(), MSG_NOSIGNAL | flags);
+  const ssize_t sent = link_.send_some({unsent_.data(), unsent_.size()}, flags);
   if (sent < 0) {
     switch (errno) {
       case EINTR:

@@ -9,7 +9,10 @@ namespace peal::bench {
 
 Received ReplyStream::read_some(int fd, int flags) {
   while (true) {
-    const ssize_t got = ::recv(fd, buffer_.data() + end_, buffer_.size() - end_, flags);
+    char* const to = buffer_.data() + end_;
+    const size_t room = buffer_.size() - end_;
+    const ssize_t got =
+        tls_ != nullptr ? tls_->receive(to, room, flags) : ::recv(fd, to, room, flags);
     if (got > 0) {
       end_ += size_t(got);
       return Received::bytes;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "protocol/reply_parser.hpp"
+#include "tools/bench/tls.hpp"
 
 namespace peal::bench {
 
@@ -23,6 +24,9 @@ enum class Received : uint8_t {
 class ReplyStream {
  public:
   explicit ReplyStream(size_t buffer_bytes) : buffer_(buffer_bytes) {}
+
+  /// From now on what comes is encrypted. `tls` outlives this.
+  void decrypt_by(TlsStream* tls) { tls_ = tls; }
 
   /// One receive, and a call with a `const protocol::Reply&` for each message in what came. Its
   /// views live for that call.
@@ -52,9 +56,13 @@ class ReplyStream {
 
  private:
   Received read_some(int fd, int flags);
+  bool has_rest() const { return tls_ != nullptr && tls_->has_rest(); }
+  template <typename OnMessage>
+  Received parse(OnMessage&& on_message);
   void on_line(const protocol::Reply& reply);
   void make_room(size_t needed_bytes);
 
+  TlsStream* tls_ = nullptr;
   std::vector<char> buffer_;  // [begin_, end_) is not parsed yet.
   size_t begin_ = 0;
   size_t end_ = 0;
@@ -67,8 +75,18 @@ class ReplyStream {
 
 template <typename OnMessage>
 Received ReplyStream::receive(int fd, int flags, OnMessage&& on_message) {
-  const Received received = read_some(fd, flags);
-  if (received != Received::bytes) return received;
+  Received received = read_some(fd, flags);
+  if (received == Received::bytes) received = parse(on_message);
+  // Nobody would be told of it by the socket.
+  while (received == Received::bytes && has_rest()) {
+    received = read_some(fd, flags);
+    if (received == Received::bytes) received = parse(on_message);
+  }
+  return received;
+}
+
+template <typename OnMessage>
+Received ReplyStream::parse(OnMessage&& on_message) {
   protocol::Reply reply;
   while (true) {
     const auto step = parser_.next({buffer_.data() + begin_, end_ - begin_}, reply);

@@ -49,7 +49,7 @@ class Connections {
       : options_(options), control_(control), progress_(options) {}
 
   Result run() {
-    auto resolved = resolve(options_.servers);
+    auto resolved = resolve(options_.servers, options_.tls);
     if (auto* error = std::get_if<std::string>(&resolved)) {
       control_.fail(*error);
     } else {

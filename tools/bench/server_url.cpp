@@ -42,8 +42,10 @@ Refusal read_url(std::string_view url, ServerUrl& out) {
   std::string_view rest = url;
   if (const size_t scheme_end = rest.find("://"); scheme_end != rest.npos) {
     const std::string_view scheme = rest.substr(0, scheme_end);
-    if (scheme == "tls") return fmt::format("'{}' asks for TLS, which is not supported yet", url);
-    if (scheme != "nats") return fmt::format("'{}' does not start with nats://", url);
+    out.tls = scheme == "tls";
+    if (!out.tls && scheme != "nats") {
+      return fmt::format("'{}' starts neither with nats:// nor with tls://", url);
+    }
     rest.remove_prefix(scheme_end + 3);
   }
   // A password may hold an @, a host may not.

@@ -15,12 +15,13 @@ struct ServerUrl {
   uint16_t port = 4222;
   std::string user = {};  // Without a password, it is a token.
   std::string password = {};
+  bool tls = false;
 
   bool operator==(const ServerUrl&) const = default;
 };
 
-/// `nats://[user:pass@]host[:port]`, several of them with commas between; `nats://` may be left
-/// out. An IPv6 address stands in brackets. The error is one sentence.
+/// `nats://[user:pass@]host[:port]` or `tls://...`, several of them with commas between; `nats://`
+/// may be left out. An IPv6 address stands in brackets. The error is one sentence.
 std::variant<std::vector<ServerUrl>, std::string> parse_server_urls(std::string_view text);
 
 }  // namespace peal::bench

@@ -65,7 +65,7 @@ Received Subscriber::receive(int flags) {
   });
   if (now != 0) show_counts(now);
   if (!link_.answer_pings()) return Received::closed;
-  if (uniform_ && received == Received::bytes) {
+  if (uniform_ && received == Received::bytes && link_.is_clear()) {
     discarding_ = true;
     discarded_bytes_ = replies.drop_rest();
   }
