@@ -70,6 +70,16 @@ constexpr std::string_view no_thread_left =
     "or "
     "use fewer --threads";
 
+// Of what the process may have, a quarter is left to the kernel, the allocator and ourselves, who
+// need so much at least; but clients get a quarter in any case.
+uint64_t memory_budget_bytes(const Options& options) {
+  constexpr uint64_t reserve_bytes = 32 << 20;
+  if (options.memory_budget_bytes != 0) return options.memory_budget_bytes;
+  const uint64_t allowed = memory_allowance_bytes();
+  const uint64_t reserve = std::max(reserve_bytes, allowed / 4);
+  return std::max(allowed / 4, allowed - std::min(allowed, reserve));
+}
+
 uint64_t random_seed() {
   uint64_t seed = 0;
   while (getrandom(&seed, sizeof seed, 0) != sizeof seed) {
@@ -346,9 +356,7 @@ std::variant<std::unique_ptr<Server>, std::string> Server::start(const Options& 
   impl->listeners = std::move(listening.descriptors);
   impl->unix_socket = std::move(listening.unix_socket);
   impl->state.hash_seed = random_seed();
-  impl->state.memory_budget_bytes = options.memory_budget_bytes != 0
-                                        ? options.memory_budget_bytes
-                                        : memory_allowance_bytes() / 4 * 3;
+  impl->state.memory_budget_bytes = memory_budget_bytes(options);
   if (is_watched) impl->state.watch_slots = std::make_unique<WatchSlot[]>(shards);
   if (auto error = impl->start()) {
     if (watched.descriptor >= 0) ::close(watched.descriptor);

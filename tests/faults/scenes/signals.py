@@ -26,11 +26,11 @@ def starting(world):
             try:
                 time.sleep(step * (0.0005 if world.long else 0.0025))
                 process.send_signal(numbered(name))
-                if name not in ("TERM", "INT", "USR2"):
+                if name not in ENDING:
                     for line in process.stderr:
                         if "Server is ready" in line:
                             break
-                    process.send_signal(signal.SIGTERM)
+                    process.send_signal(signal.SIGINT)  # TERM does not hurry a lame duck.
                 process.stderr.read()
                 status = process.wait(20)
             finally:
@@ -38,7 +38,7 @@ def starting(world):
                     process.kill()
                     process.wait()
             # Before main has run, a signal does what it does to every process.
-            check(status in (0, -numbered(name), -signal.SIGTERM),
+            check(status in (0, -numbered(name), -signal.SIGINT),
                   f"{name} after {step} steps: status {status}")
             seen[status] = seen.get(status, 0) + 1
     return f"{seen.get(0, 0)} of {sum(seen.values())} ended with status 0, the rest before main"
@@ -84,7 +84,7 @@ def stopped(world):
 @scene("signals: once it is told to end, it ends, whatever else comes")
 def ending(world):
     for name in ENDING:
-        for other in (*HARMLESS, "USR2", *ENDING):
+        for other in (*HARMLESS, *ENDING):
             server = world.serve()
             with closing(*(Stream(server.port, f"ending.{n}") for n in range(4))) as streams:
                 for stream in streams:
