@@ -30,6 +30,7 @@ void RunControl::catch_signals() {
   struct sigaction action {};
   action.sa_handler = on_signal;
   for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);  // The TLS library writes without MSG_NOSIGNAL.
 }
 
 bool RunControl::interrupted() { return caught.load(std::memory_order_relaxed); }
