@@ -11,6 +11,7 @@ import sys
 import time
 
 HELD_MAX = 250  # Of each kind that stays for a while.
+FLOOD_BYTES = 100_000
 FIRST = b"CONNECT {\"verbose\":false}\r\n"
 
 
@@ -40,6 +41,10 @@ class Nemesis:
             victim = self.held.pop(self.chance.randrange(len(self.held)))
             reset(victim) if self.chance.random() < 0.5 else victim.close()
 
+    def flooded(self):
+        """One of a few subjects: a flood that all of them hear would be an overload, and no chaos."""
+        return b"chaos.flood.%d" % self.chance.randrange(20)
+
     def reset_early(self):
         client = dial(self.port)
         if self.chance.random() < 0.5:
@@ -64,18 +69,18 @@ class Nemesis:
 
     def half_closed(self):
         client = dial(self.port)
-        client.send(FIRST + b"SUB chaos.flood 1\r\nPING\r\n")
+        client.send(FIRST + b"SUB %s 1\r\nPING\r\n" % self.flooded())
         client.shutdown(socket.SHUT_WR)
         self.hold(client)
 
     def stuck_reader(self):
         client = dial(self.port, receive_bytes=2048)
-        client.send(FIRST + b"SUB chaos.flood 1\r\n")
+        client.send(FIRST + b"SUB %s 1\r\n" % self.flooded())
         self.hold(client)
 
     def slow_reader(self):
         client = dial(self.port, receive_bytes=4096)
-        client.send(FIRST + b"SUB chaos.flood 1\r\n")
+        client.send(FIRST + b"SUB %s 1\r\n" % self.flooded())
         client.setblocking(False)
         self.hold(client)
         with contextlib.suppress(OSError, ValueError):
@@ -87,10 +92,10 @@ class Nemesis:
     def flood(self):
         client = dial(self.port)
         payload = b"f" * self.chance.choice((10, 1000, 50_000))
-        message = b"PUB chaos.flood %d\r\n%s\r\n" % (len(payload), payload)
+        message = b"PUB %s %d\r\n%s\r\n" % (self.flooded(), len(payload), payload)
         client.send(FIRST)
         with contextlib.suppress(OSError):
-            client.sendall(message * (400_000 // len(message) + 1))
+            client.sendall(message * (FLOOD_BYTES // len(message) + 1))
         client.close()
 
     def ping_flood(self):

@@ -1,7 +1,7 @@
 """A bad network in user space: a TCP proxy that delays, splits, throttles and resets.
 
 Knows bytes and time; nothing of what is said. Runs as a process of its own:
-proxy.py PORT-OF-THE-SERVER SECONDS SEED [--no-resets] prints its own port.
+proxy.py PORT-OF-THE-SERVER SECONDS SEED [--no-resets] prints its own port, and ends early by TERM.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import heapq
 import itertools
 import random
 import selectors
+import signal
 import socket
 import struct
 import sys
@@ -36,6 +37,7 @@ class Proxy:
         self.listener.setblocking(False)
         self.selector.register(self.listener, selectors.EVENT_READ, None)
         self.timers, self.order = [], itertools.count()
+        self.stopped = False
         self.ended = set()  # Sources that have said all; their sockets are still written to.
         self.connections = self.reset_count = 0
 
@@ -118,7 +120,7 @@ class Proxy:
 
     def run(self, seconds):
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while time.monotonic() < end and not self.stopped:
             timeout = 0.05
             if self.timers:
                 timeout = min(timeout, max(0, self.timers[0][0] - time.monotonic()))
@@ -144,6 +146,7 @@ def main():
     parser.add_argument("--no-resets", action="store_true")
     arguments = parser.parse_args()
     proxy = Proxy(arguments.server_port, random.Random(arguments.seed), not arguments.no_resets)
+    signal.signal(signal.SIGTERM, lambda *_: setattr(proxy, "stopped", True))
     print(proxy.listener.getsockname()[1], flush=True)
     proxy.run(arguments.seconds)
     print(f"{proxy.connections} connections, {proxy.reset_count} reset", flush=True)
