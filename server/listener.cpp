@@ -35,6 +35,9 @@ void Listener::on_accept(const core::Completion& done) {
       case EINTR:
       case EAGAIN:
         break;
+      case EINVAL:  // Nobody can come any more: the server is about to leave.
+        if (!armed_) retry_ns_ = shard_.now_ns() + pause_ns_;
+        break;
       default:  // EMFILE and its kind: it will not be better at once.
         shard_.log().error("accept: {}; trying again in {} ms", std::strerror(-done.result),
                            pause_ns_ / 1'000'000);

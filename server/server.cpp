@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/mesh.hpp"
@@ -33,9 +35,6 @@ namespace {
 // while the other shard reads it.
 constexpr uint32_t mailbox_bytes_default = 256 * 1024;
 constexpr uint32_t control_mailbox_bytes = 64 * 1024;
-
-// The nats-server whose behaviour we answer to: clients tell by it what they may use.
-constexpr std::string_view nats_version = "2.15.1";
 
 // Whatever a control line may name has to fit half a mailbox, with its head and a message besides.
 constexpr size_t control_lines_per_mailbox = 8;
@@ -194,6 +193,7 @@ class Server::Impl {
   std::latch go_{1};
   std::latch done_;
   std::atomic<bool> failed_{false};
+  bool leaving_ = false;
   std::atomic<unsigned> finished_{0};
   std::vector<std::unique_ptr<core::Reactor>> reactors_;
   std::vector<std::string> errors_;
@@ -258,6 +258,10 @@ void Server::Impl::run_shard(unsigned index) {
 }
 
 void Server::Impl::enter(Phase phase) {
+  // Before any client hears of it: one that comes back at once must not be taken again.
+  if (!failed_ && !std::exchange(leaving_, true)) {
+    for (const int listener : listeners) ::shutdown(listener, SHUT_RD);
+  }
   Phase before = state.phase.load();
   while (before < phase && !state.phase.compare_exchange_weak(before, phase)) {
   }

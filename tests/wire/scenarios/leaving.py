@@ -85,6 +85,22 @@ def lame_duck_is_closed(scene):
     scene.server.expect_exit(0)
 
 
+# A client that came back at once used to be taken by the server that had just let it go.
+@scenario("shutdown: who was let go finds nobody at the port", alone=True)
+def shutdown_takes_nobody(scene):
+    client = scene.connect()
+    client.fence()
+    scene.server.signal("TERM")
+    client.expect_eof()
+    try:
+        Connection(scene.server.port)
+        taken = True
+    except Failure:
+        taken = False
+    check(not taken, "a server that stops has taken a newcomer")
+    scene.server.expect_exit(0)
+
+
 @scenario("shutdown: SIGTERM under load ends with status 0", alone=True)
 def shutdown_under_load(scene):
     subject = scene.subject
