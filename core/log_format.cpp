@@ -91,6 +91,12 @@ void append_escaped(std::string& out, std::string_view text, bool json) {
 
 }  // namespace
 
+std::string printable(std::string_view text) {
+  std::string out;
+  append_escaped(out, text, false);
+  return out;
+}
+
 LogFormat::LogFormat(Config config)
     : config_(std::move(config)),
       process_id_(fmt::format("{}", ::getpid())),

@@ -14,6 +14,9 @@ enum class Level : uint8_t { info, warning, error, fatal, debug, trace };
 /// Around the line: nothing, or what the protocol of RFC 3164 puts in front.
 enum class LogFrame : uint8_t { plain, syslog_local, syslog_remote };
 
+/// The text on one line: control characters are shown as \x0a.
+std::string printable(std::string_view text);
+
 class LogFormat {
  public:
   struct Config {

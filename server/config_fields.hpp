@@ -127,9 +127,10 @@ constexpr ConfigKey duration(std::string_view names, Reload reload, std::string_
           .shown = show<path...>};
 }
 
-/// What nats-server knows and Peal does not, yet. `keys` are those of the block, for the table.
-constexpr ConfigKey refused(std::string_view names, KeyType type,
-                            std::string_view note = "not supported yet",
+inline constexpr std::string_view not_yet = "not supported yet";
+
+/// What nats-server knows and Peal does not, yet. `keys` are those of the block.
+constexpr ConfigKey refused(std::string_view names, KeyType type, std::string_view note = not_yet,
                             std::span<const ConfigKey> keys = {}) {
   return {.names = names, .type = type, .status = KeyStatus::refused, .note = note, .keys = keys};
 }

@@ -8,6 +8,7 @@
 
 #include "server/config_keys.hpp"
 #include "server/config_parser.hpp"
+#include "server/config_reading.hpp"
 #include "server/config_security.hpp"
 #include "server/spelling.hpp"
 
@@ -15,18 +16,20 @@ namespace peal::server {
 
 namespace {
 
-/// An empty block, "false" and the like ask for nothing that we could fail to do.
+/// A block asks for nothing that we could fail to do if it is switched off, or if nothing in it
+/// asks for anything.
 bool asks_for_nothing(const ConfigKey& key, const ConfigValue& value) {
-  if (const auto* text = std::get_if<std::string>(&value.content)) {
-    return text->empty() || *text == "disabled" || *text == "disable";
+  const auto* const map = std::get_if<ConfigMap>(&value.content);
+  if (map == nullptr) return server::asks_for_nothing(value);
+  if (map->entries.empty()) return !key.is_wish_when_empty;
+  bool all_nothing = !key.is_wish_when_empty;
+  for (const ConfigEntry& entry : map->entries) {
+    const ConfigKey* const inner = find_key(key.keys, entry.key);
+    const bool nothing = inner != nullptr && asks_for_nothing(*inner, entry.value);
+    if (nothing && usual_name(*inner) == "enabled") return true;
+    all_nothing &= nothing;
   }
-  if (const auto* truth = std::get_if<bool>(&value.content)) return !*truth;
-  if (const auto* integer = std::get_if<ConfigInteger>(&value.content)) return integer->value == 0;
-  if (const auto* array = std::get_if<ConfigArray>(&value.content)) return array->empty();
-  if (const auto* map = std::get_if<ConfigMap>(&value.content)) {
-    return map->entries.empty() && !key.is_wish_when_empty;
-  }
-  return false;
+  return all_nothing;
 }
 
 /// The items of the file, or of a block in it, each by the key that declares it.

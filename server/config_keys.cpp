@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cassert>
+
 #include "server/config_groups.hpp"
 #include "server/spelling.hpp"
 
@@ -76,6 +78,9 @@ std::string default_text(const ConfigKey& key) {
   const std::string text = key.shown(Options{});
   return text.empty() ? "" : fmt::format("`{}`", text);
 }
+
+constexpr std::string_view table_head =
+    "| key | type | default | reload | status | |\n|---|---|---|---|---|---|\n";
 
 void add_rows(std::span<const ConfigKey> keys, const std::string& prefix, std::string& out) {
   for (const ConfigKey& key : keys) {
@@ -153,11 +158,17 @@ std::vector<ConfigChange> changes_between(const Options& before, const Options& 
 std::string config_table() {
   std::string text;
   for (const ConfigGroup& group : config_groups()) {
-    text += fmt::format(
-        "{}### {}\n\n| key | type | default | reload | status | |\n|---|---|---|---|---|---|\n",
-        text.empty() ? "" : "\n", group.title);
+    text += fmt::format("{}### {}\n\n{}", text.empty() ? "" : "\n", group.title, table_head);
     add_rows(group.keys, "", text);
   }
+  return text;
+}
+
+std::string block_table(std::string_view name) {
+  const ConfigKey* const block = find_top_key(name);
+  assert(block != nullptr);
+  std::string text(table_head);
+  add_rows(block->keys, fmt::format("{}.", name), text);
   return text;
 }
 

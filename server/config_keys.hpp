@@ -89,5 +89,7 @@ std::vector<ConfigChange> changes_between(const Options& before, const Options& 
 
 /// The table of all keys, as Markdown.
 std::string config_table();
+/// The part of it that is about one block.
+std::string block_table(std::string_view name);
 
 }  // namespace peal::server

@@ -32,6 +32,12 @@ constexpr ConfigKey in_cluster[] = {
     refused("write_timeout", text),
 };
 
+constexpr ConfigKey in_gateways[] = {
+    refused("name", text),
+    refused("url,urls", any),
+    refused("tls", block),
+};
+
 constexpr ConfigKey in_gateway[] = {
     refused("name", text),
     refused("listen", text),
@@ -43,7 +49,7 @@ constexpr ConfigKey in_gateway[] = {
     refused("connect_retries", number),
     refused("connect_backoff", boolean),
     refused("reject_unknown,reject_unknown_cluster", boolean),
-    refused("gateways", list),
+    refused("gateways", list, not_yet, in_gateways),
     refused("write_deadline", duration),
     refused("write_timeout", text),
 };
@@ -57,7 +63,7 @@ constexpr ConfigKey in_remote[] = {
     refused("hub", boolean),
     refused("deny_imports,deny_import", list),
     refused("deny_exports,deny_export", list),
-    refused("no_randomize", boolean),
+    refused("no_randomize,dont_randomize", boolean),
     refused("ws_compress,ws_compression,websocket_compress,websocket_compression", boolean),
     refused("ws_no_masking,websocket_no_masking", boolean),
     refused("jetstream_cluster_migrate,js_cluster_migrate", any),
@@ -76,13 +82,13 @@ constexpr ConfigKey in_leafnodes[] = {
     refused("host,net", text),
     refused("port", number),
     refused("authorization", block),
-    refused("remotes", list, "not supported yet", in_remote),
+    refused("remotes", list, not_yet, in_remote),
     refused("reconnect,reconnect_delay,reconnect_interval", duration),
     refused("dial_timeout", duration),
     refused("tls", block),
     refused("advertise,leafnode_advertise", text),
     refused("no_advertise", boolean),
-    refused("min_version", text),
+    refused("min_version,minimum_version", text),
     refused("compression", any),
     refused("isolate_leafnode_interest,isolate", boolean),
     refused("write_deadline", duration),
@@ -90,9 +96,9 @@ constexpr ConfigKey in_leafnodes[] = {
 };
 
 constexpr ConfigKey keys[] = {
-    refused("cluster", block, "not supported yet", in_cluster),
-    refused("gateway", block, "not supported yet", in_gateway),
-    refused("leafnodes,leaf", block, "not supported yet", in_leafnodes),
+    refused("cluster", block, not_yet, in_cluster),
+    refused("gateway", block, not_yet, in_gateway),
+    refused("leafnodes,leaf", block, not_yet, in_leafnodes),
 };
 
 }  // namespace

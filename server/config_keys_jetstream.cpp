@@ -18,11 +18,9 @@ constexpr ConfigKey in_batch[] = {
 };
 
 constexpr ConfigKey in_limits[] = {
-    refused("max_ack_pending", number),
-    refused("max_ha_assets", number),
-    refused("max_request_batch", number),
-    refused("duplicate_window", duration),
-    refused("batch", block, "not supported yet", in_batch),
+    refused("max_ack_pending", number),         refused("max_ha_assets", number),
+    refused("max_request_batch", number),       refused("duplicate_window", duration),
+    refused("batch", block, not_yet, in_batch),
 };
 
 constexpr ConfigKey in_tpm[] = {
@@ -43,8 +41,8 @@ constexpr ConfigKey in_jetstream[] = {
     refused("prev_key,prev_ek,prev_encryption_key", text),
     refused("cipher", text),
     refused("extension_hint", text),
-    refused("limits", block, "not supported yet", in_limits),
-    refused("tpm", block, "not supported yet", in_tpm),
+    refused("limits", block, not_yet, in_limits),
+    refused("tpm", block, not_yet, in_tpm),
     refused("unique_tag", text),
     refused("max_outstanding_catchup", bytes),
     refused("max_buffered_size", bytes),
@@ -61,7 +59,7 @@ constexpr ConfigKey keys[] = {
     {.names = "jetstream",
      .type = block,
      .status = KeyStatus::refused,
-     .note = "not supported yet",
+     .note = not_yet,
      .keys = in_jetstream,
      .is_wish_when_empty = true},
     ignored("store_dir,storedir", text, "nothing is stored without jetstream"),

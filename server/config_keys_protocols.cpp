@@ -51,8 +51,8 @@ constexpr ConfigKey in_mqtt[] = {
 };
 
 constexpr ConfigKey keys[] = {
-    refused("websocket,ws", block, "not supported yet", in_websocket),
-    refused("mqtt", block, "not supported yet", in_mqtt),
+    refused("websocket,ws", block, not_yet, in_websocket),
+    refused("mqtt", block, not_yet, in_mqtt),
 };
 
 }  // namespace

@@ -40,7 +40,7 @@ constexpr ConfigKey authorization_keys[] = {
     part("token", text, "what clients must show, or its hash"),
     part("timeout", duration, "from when a client can say who it is until it has (2s)"),
     part("users", list, "name and password, or nkey; permissions: see security.md"),
-    part("default_permissions,permissions", block, "of users without their own"),
+    part("default_permissions,default_permission,permissions", block, "of users without their own"),
     refused("auth_callout,auth_hook", block),
     refused("proxy_required", boolean),
 };
@@ -52,12 +52,28 @@ constexpr ConfigKey limit_keys_of_account[] = {
     part("max_leafnodes,max_leafs", number, "taken, without effect: there are none"),
 };
 
+constexpr ConfigKey export_keys[] = {
+    refused("stream", text),
+    refused("service", text),
+    refused("accounts", list),
+    refused("response,response_type", text),
+    refused("threshold,response_threshold,response_max_time,response_time", duration),
+    refused("latency", any),
+    refused("account_token_position", number),
+    refused("allow_trace", boolean),
+};
+
+constexpr ConfigKey import_keys[] = {
+    refused("stream", block), refused("service", block), refused("prefix", text),
+    refused("to", text),      refused("share", boolean), refused("allow_trace", boolean),
+};
+
 constexpr ConfigKey account_keys[] = {
     part("users", list, "as in authorization"),
     part("default_permissions", block, "of its users without their own"),
     {.names = "limits", .type = block, .note = "of the account", .keys = limit_keys_of_account},
-    refused("imports", list),
-    refused("exports", list),
+    refused("imports", list, not_yet, import_keys),
+    refused("exports", list, not_yet, export_keys),
     refused("mappings,maps", block),
     refused("jetstream", any),
     refused("nkey", text),
@@ -94,6 +110,15 @@ constexpr ConfigKey tls_keys[] = {
     refused("cert_match_skip_invalid", boolean),
 };
 
+constexpr ConfigKey ocsp_keys[] = {
+    refused("mode", text),
+    refused("url,urls", any),
+};
+
+constexpr ConfigKey proxies_keys[] = {
+    refused("trusted", list),
+};
+
 constexpr ConfigKey keys[] = {
     whole("authorization", "who may connect", shown_block<authorization_text>, authorization_keys),
     whole("accounts", "subject spaces that know nothing of each other", shown_block<accounts_text>,
@@ -109,15 +134,15 @@ constexpr ConfigKey keys[] = {
         "allow_non_tls", Reload::live, "TLS for those who want it"),
     fields::text<&Options::run_as>("run_as", Reload::restart,
                                    "USER or USER:GROUP to become once everything is open"),
-    refused("ocsp", any),
+    refused("ocsp", any, not_yet, ocsp_keys),
     refused("ocsp_cache", any),
-    refused("operator,operators,root,roots", any),
+    refused("operator,operators,root,roots,root_operator,root_operators", any),
     refused("trusted,trusted_keys", list),
-    refused("resolver,account_resolver,account_resolver_url", any),
+    refused("resolver,account_resolver,accounts_resolver,account_resolver_url", any),
     refused("resolver_tls", block),
     refused("resolver_preload", block),
     refused("resolver_pinned_accounts", list),
-    refused("proxies", block),
+    refused("proxies", block, not_yet, proxies_keys),
 };
 
 }  // namespace

@@ -25,7 +25,18 @@ ConfigError expected(std::string_view what, const ConfigValue& found) {
   return error_at(found.position, fmt::format("expected {}, found {}", what, kind_of(found)));
 }
 
+bool asks_for_nothing(const ConfigValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value.content)) {
+    return text->empty() || *text == "disabled" || *text == "disable" || *text == "never";
+  }
+  if (const auto* truth = std::get_if<bool>(&value.content)) return !*truth;
+  if (const auto* integer = std::get_if<ConfigInteger>(&value.content)) return integer->value == 0;
+  if (const auto* array = std::get_if<ConfigArray>(&value.content)) return array->empty();
+  return false;
+}
+
 ConfigError not_supported_yet(const ConfigEntry& entry) {
+  if (asks_for_nothing(entry.value)) return {};
   return error_at(entry.position, fmt::format("{}: not supported yet", entry.key));
 }
 

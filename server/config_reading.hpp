@@ -31,7 +31,10 @@ ConfigError read_block(std::string_view block, const ConfigValue& value,
 
 ConfigError expected(std::string_view what, const ConfigValue& found);
 
-/// For what nats-server knows and Peal does not, yet.
+/// "false", "disabled", an empty list and the like ask for nothing that we could fail to do.
+bool asks_for_nothing(const ConfigValue& value);
+
+/// For what nats-server knows and Peal does not, yet, unless it asks for nothing.
 ConfigError not_supported_yet(const ConfigEntry& entry);
 
 ConfigError read_text(const ConfigValue& value, std::string& out);

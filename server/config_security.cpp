@@ -189,7 +189,7 @@ ConfigError read_authorization(const ConfigValue& value, SecurityOptions& option
                  if (timeout.count() > 0) options.auth_timeout = timeout;
                  return ConfigError{};
                }},
-      BlockKey{"default_permissions,permissions",
+      BlockKey{"default_permissions,default_permission,permissions",
                [&](const ConfigEntry& entry) {
                  return read_permissions(entry.value, options.default_permissions);
                }},

@@ -166,7 +166,7 @@ ConfigError read_tls(const ConfigValue& value, std::optional<TlsOptions>& out) {
       BlockKey{"handshake_first,first,immediate",
                [&](const ConfigEntry& entry) { return read_handshake_first(entry.value, tls); }},
       BlockKey{"ocsp_peer", not_supported_yet},
-      BlockKey{"insecure", not_supported_yet},
+      BlockKey{"insecure,verify_cert_and_check_known_urls", not_supported_yet},
       BlockKey{"allow_insecure_cipher_suites", not_supported_yet},
       BlockKey{"cert_store,cert_match_by,cert_match,ca_certs_match,cert_match_skip_invalid",
                not_supported_yet},

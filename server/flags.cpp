@@ -91,7 +91,11 @@ template <Action action>
 Refusal set_action(FlagDraft& draft, std::string_view value) {
   bool asked = false;
   if (auto refusal = read_bool(value, asked)) return refusal;
-  if (asked) draft.command.action = action;
+  if (asked) {
+    draft.command.action = action;
+  } else if (draft.command.action == action) {
+    draft.command.action = Action::run;
+  }
   return {};
 }
 
@@ -137,7 +141,7 @@ Refusal set_server_name(FlagDraft& draft, std::string_view value) {
 }
 
 Refusal set_remote_syslog(FlagDraft& draft, std::string_view value) {
-  if (!is_syslog_url(value)) {
+  if (!value.empty() && !is_syslog_url(value)) {
     return fmt::format("'{}' is not udp://HOST:PORT or tcp://HOST:PORT", value);
   }
   return set_text<&Options::remote_syslog>(draft, value);
@@ -195,7 +199,18 @@ Refusal set_tls_ca(FlagDraft& draft, std::string_view value) {
 }
 
 Refusal set_tls_verify(FlagDraft& draft, std::string_view value) {
-  return read_bool(value, tls_of(draft).verify);
+  bool wanted = false;
+  if (auto refusal = read_bool(value, wanted)) return refusal;
+  if (wanted || draft.command.options.security.tls) tls_of(draft).verify = wanted;
+  return {};
+}
+
+// What nats-server has and Peal has not, yet. A flag that is quietly ignored would leave somebody
+// with a server less safe than he asked for; one that asks for nothing is granted.
+Refusal refuse(FlagDraft&, std::string_view value) {
+  bool wanted = true;
+  if (value.empty() || (!read_bool(value, wanted) && !wanted)) return {};
+  return "not supported yet";
 }
 
 constexpr Flag flags[] = {
@@ -249,6 +264,7 @@ constexpr Flag flags[] = {
     {"max_traced_msg_len", "BYTES", "of a message in that log (default: what a line holds)",
      set_number<&Options::traced_message_bytes_max, INT32_MAX>},
     {"h,help", "", "show this text", set_action<Action::show_help>},
+    {"help_tls", "", "show the keys of the tls block", set_action<Action::show_tls_keys>},
     {"help_config", "", "show all keys of the configuration file",
      set_action<Action::show_config_keys>},
     {"v,version", "", "show the version", set_action<Action::show_version>},
@@ -260,14 +276,11 @@ constexpr Flag flags[] = {
     {"connect_retries", "N", "", warn_no_cluster},
     {"sd,store_dir", "DIR", "", warn_no_store},
     {"profile", "PORT", "", warn_no_profile},
-    // nats-server has these and Peal does not, yet. A flag that is quietly ignored would leave
-    // somebody with a server less safe than he asked for.
-    {"ms,https_port", "PORT", "", nullptr},
-    {"js,jetstream", "", "", nullptr},
-    {"help_tls", "", "", nullptr},
-    {"routes", "URLS", "", nullptr},
-    {"cluster", "URL", "", nullptr},
-    {"cluster_listen", "URL", "", nullptr},
+    {"ms,https_port", "PORT", "", refuse},
+    {"js,jetstream", "", "", refuse},
+    {"routes", "URLS", "", refuse},
+    {"cluster", "URL", "", refuse},
+    {"cluster_listen", "URL", "", refuse},
 };
 
 /// The names of a list such as "p,port", one after the other.
@@ -322,9 +335,6 @@ const Flag* find_flag(std::string_view name) {
 }
 
 std::string unknown_flag(std::string_view name) {
-  if (const Flag* flag = find_flag(name)) {
-    return dashed(canonical_name(flag->names)) + ": not supported yet";
-  }
   std::vector<std::string_view> known;
   for (const Flag& flag : flags) {
     each_name(flag.names, [&](auto known_name) { known.push_back(known_name); });

@@ -22,7 +22,7 @@ struct Flag {
   std::string_view names;       // The short one first: "p,port".
   std::string_view value_name;  // Empty: a switch, which takes a value only after '='.
   std::string_view help;        // Empty: not in --help.
-  /// Why a value is not taken. nullptr: nats-server has the flag, and Peal not yet.
+  /// Why a value is not taken.
   std::optional<std::string> (*apply)(FlagDraft& draft, std::string_view value);
 };
 
@@ -38,7 +38,7 @@ std::string canonical_name(std::string_view names);
 /// With one dash or two in front, as people write it.
 std::string dashed(std::string_view name);
 
-/// What is said of a flag that find_flag() does not know, or that has no `apply`.
+/// What is said of a flag that find_flag() does not know.
 std::string unknown_flag(std::string_view name);
 
 std::string help_text();

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <variant>
 
+#include "core/log_format.hpp"
 #include "core/memory.hpp"
 #include "server/options.hpp"
 #include "server/passwd.hpp"
@@ -24,8 +25,13 @@ namespace {
   std::set_new_handler(peal::core::end_out_of_memory);
 }
 
+// What is said may quote a file or an argument, and has to stay one sentence.
+void say(const std::string& sentence) {
+  fmt::print(stderr, "{}: {}\n", peal::server::program_name, peal::core::printable(sentence));
+}
+
 int fail(const std::string& error) {
-  fmt::print(stderr, "{}: {}\n", peal::server::program_name, error);
+  say(error);
   return 1;
 }
 
@@ -67,12 +73,13 @@ int main(int argc, char** argv) {
     }
     case Action::test_config:
       for (const std::string& warning : command.warnings) {
-        fmt::print(stderr, "{}: warning: {}\n", program_name, warning);
+        say("warning: " + warning);
       }
       fmt::print("{}\n", command.message);
       return 0;
     case Action::show_help:
     case Action::show_config_keys:
+    case Action::show_tls_keys:
     case Action::show_version:
       fmt::print("{}\n", command.message);
       return 0;

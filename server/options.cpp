@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/log_format.hpp"
 #include "server/config_file.hpp"
 #include "server/config_keys.hpp"
 #include "server/flags.hpp"
@@ -47,7 +48,7 @@ std::variant<std::vector<std::string>, std::string> normalised(
     const size_t equals = text.find('=');
     const std::string_view name = text.substr(0, equals);
     const Flag* const flag = find_flag(name);
-    if (flag == nullptr || flag->apply == nullptr) return unknown_flag(name);
+    if (flag == nullptr) return unknown_flag(name);
 
     const std::string canonical = canonical_name(flag->names);
     std::string_view value = equals == text.npos ? "" : text.substr(equals + 1);
@@ -85,7 +86,7 @@ std::optional<std::string> apply_flags(const cxxopts::ParseResult& parsed, FlagD
   for (const cxxopts::KeyValue& given : parsed.arguments()) {
     const Flag* const flag = find_flag(given.key());
     if (const Refusal refusal = flag->apply(draft, given.value())) {
-      return fmt::format("{}: {}", dashed(given.key()), *refusal);
+      return fmt::format("{}: {}", dashed(canonical_name(flag->names)), *refusal);
     }
   }
   return {};
@@ -106,7 +107,15 @@ std::optional<std::string> fault_of_files(const SecurityOptions& options) {
   return {};
 }
 
-std::optional<std::string> complete(FlagDraft& draft) {
+// Launchers of test suites read the version from the program that they know as nats-server, and
+// ask for features by it.
+std::string version_text(std::string_view name) {
+  if (name == "nats-server") return fmt::format("{}: v{}", name, nats_version);
+  return fmt::format("{}: v{}", program_name, version);
+}
+
+/// `name` is the program's, as it was called.
+std::optional<std::string> complete(FlagDraft& draft, std::string_view name) {
   ParsedCommand& command = draft.command;
   switch (command.action) {
     case Action::send_signal:
@@ -123,13 +132,17 @@ std::optional<std::string> complete(FlagDraft& draft) {
       command.message = config_table();
       command.message.pop_back();  // Whoever prints it ends the line.
       return {};
+    case Action::show_tls_keys:
+      command.message = block_table("tls");
+      command.message.pop_back();
+      return {};
     case Action::show_version:
-      command.message = fmt::format("{}: v{}", program_name, version);
+      command.message = version_text(name);
       return {};
     case Action::test_config:
       if (draft.config_file.empty()) return "-t: needs a configuration file; name one with -c";
-      command.message =
-          fmt::format("{}: configuration file {} is valid", program_name, draft.config_file);
+      command.message = fmt::format("{}: configuration file {} is valid", program_name,
+                                    core::printable(draft.config_file));
       if (auto contradiction = contradiction_in(command.options)) return contradiction;
       return fault_of_files(command.options.security);
   }
@@ -165,7 +178,8 @@ std::variant<ParsedCommand, std::string> parse_command_line(int argc, const char
     if (const auto error = apply_config_file(draft)) return *error;
   }
   if (const auto error = apply_flags(parsed, draft)) return *error;
-  if (const auto error = complete(draft)) return *error;
+  const std::string_view called = argc > 0 ? argv[0] : "";
+  if (const auto error = complete(draft, called.substr(called.rfind('/') + 1))) return *error;
   draft.command.arguments.assign(argv, argv + argc);
   return std::move(draft.command);
 }

@@ -101,7 +101,15 @@ struct Options {
       ~0u;  // core::Feature bits that may be used when the kernel has them.
 };
 
-enum class Action { run, show_help, show_config_keys, show_version, test_config, send_signal };
+enum class Action {
+  run,
+  show_help,
+  show_config_keys,
+  show_tls_keys,
+  show_version,
+  test_config,
+  send_signal
+};
 
 struct ParsedCommand {
   Action action = Action::run;

@@ -67,6 +67,11 @@ LogConfig bare(const std::string& file) {
 
 std::string pid() { return fmt::format("[{}] ", ::getpid()); }
 
+TEST_CASE("log: a text is printable when it is one line and speaks to no terminal") {
+  CHECK(printable("plain, \"quoted\" \\ caf\xc3\xa9") == "plain, \"quoted\" \\ caf\xc3\xa9");
+  CHECK(printable(std::string_view("a\nb\x1b[2J\0\x7f", 9)) == "a\\x0ab\\x1b[2J\\x00\\x7f");
+}
+
 TEST_CASE("log: a line has process, time to the microsecond, level and text") {
   Folder folder;
   const std::string file = folder.file("log");

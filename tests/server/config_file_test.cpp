@@ -439,6 +439,30 @@ TEST_CASE("config: what nats-server has and Peal has not is refused, unless it a
   REQUIRE(nothing.warnings.size() == 2);
   CHECK(nothing.warnings[0] == "1:1: cluster: not supported yet");
   CHECK(applied("jetstream {}").error == "1:1: jetstream: not supported yet");
+  for (const char* wish :
+       {"cluster { port: 6222 }", "leafnodes { remotes: [{url: a}] }",
+        "leafnodes { nobody_knows: [] }", "jetstream { strict: false }",
+        "accounts { A { exports: [{stream: a}] } }", "ocsp { mode: always }", "resolver: MEMORY"}) {
+    CAPTURE(wish);
+    CHECK(applied(wish).error.ends_with("not supported yet"));
+  }
+  for (const char* no_wish :
+       {"jetstream { enabled: false, store_dir: /x }", "leafnodes { remotes: [] }",
+        "ocsp { mode: never }", "proxies { trusted: [] }",
+        "accounts { A { exports: [], imports: [], jetstream: disabled } }"}) {
+    CAPTURE(no_wish);
+    CHECK(applied(no_wish).error == "");
+  }
+}
+
+TEST_CASE("config: rare names that nats-server has for keys are known too") {
+  for (const char* rare :
+       {"accounts_resolver: MEMORY", "root_operators: a", "leafnodes { minimum_version: 2.8.0 }",
+        "tls { verify_cert_and_check_known_urls: true }"}) {
+    CAPTURE(rare);
+    CHECK(applied(rare).error.ends_with("not supported yet"));
+  }
+  CHECK(applied("authorization { default_permission { publish: a } }").error == "");
 }
 
 TEST_CASE("config: what nobody misses is taken with a warning") {

@@ -120,6 +120,29 @@ TEST_CASE("options: help and version, as flags and as words") {
   }
 }
 
+TEST_CASE("options: who knows the program as nats-server reads the version that it answers to") {
+  const char* const arguments[] = {"/usr/bin/nats-server", "-v"};
+  const auto parsed = parse_command_line(2, arguments);
+  REQUIRE(std::holds_alternative<ParsedCommand>(parsed));
+  CHECK(std::get<ParsedCommand>(parsed).message == "nats-server: v2.15.1");
+}
+
+TEST_CASE("options: a switch that is off switches nothing on") {
+  CHECK(accepted({"-t=false"}).action == Action::run);
+  CHECK(accepted({"-h=false"}).action == Action::run);
+  CHECK(accepted({"-v", "--version=false"}).action == Action::run);
+  CHECK(accepted({"-t=false", "-v"}).action == Action::show_version);
+  CHECK_FALSE(accepted({"--tlsverify=false"}).options.security.tls);
+  CHECK_FALSE(accepted({"--tls=false"}).options.security.tls);
+}
+
+TEST_CASE("options: --help_tls shows the keys of the tls block, and no others") {
+  const ParsedCommand command = accepted({"-help_tls"});
+  CHECK(command.action == Action::show_tls_keys);
+  CHECK(command.message.find("`tls.cert_file`") != std::string::npos);
+  CHECK(command.message.find("max_payload") == std::string::npos);
+}
+
 TEST_CASE("options: signals") {
   const ParsedCommand ldm = accepted({"--signal", "ldm=1234"});
   CHECK(ldm.action == Action::send_signal);
@@ -155,6 +178,10 @@ TEST_CASE("options: what nats-server has and Peal has not is refused by its name
   CHECK(refused({"-ms=8222"}) == "--https_port: not supported yet");
   CHECK(refused({"--tls"}).starts_with("tls needs a certificate and its key"));
   CHECK(refused({"--routes=nats://a:1"}) == "--routes: not supported yet");
+  for (const char* nothing : {"-js=false", "-ms=0", "--routes=", "--cluster=", "-r="}) {
+    CAPTURE(nothing);
+    accepted({nothing});
+  }
 }
 
 TEST_CASE("options: what is wrong is said in one sentence") {
