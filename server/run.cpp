@@ -112,6 +112,7 @@ class Running {
           manager_.say("STOPPING=1");
           return server_.stop();
         case Wish::lame_duck:
+          if (!leaving_) log_.info("Entering lame duck mode, stop accepting new clients");
           leaving_ = true;
           log_.info("Entering lame duck mode, stop accepting new clients");
           server_.lame_duck();

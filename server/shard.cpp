@@ -374,7 +374,9 @@ void Shard::follow_phase() {
 
 void Shard::enter_lame_duck() {
   for (const auto& listener : listeners_) listener->stop();
-  lame_duck_next_ns_ = now_ns() + options().lame_duck_grace_period.count();
+  // With nobody to be told there is nothing to wait for.
+  const bool is_empty = state_.connections() == 0;
+  lame_duck_next_ns_ = now_ns() + (is_empty ? 0 : options().lame_duck_grace_period.count());
   lame_duck_end_ns_ = now_ns() + options().lame_duck_duration.count();
   for (const auto& connection : connections_) {
     if (connection && connection->open() && connection->takes_info()) connection->send_info(false);

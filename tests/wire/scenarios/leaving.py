@@ -85,6 +85,13 @@ def lame_duck_is_closed(scene):
     scene.server.expect_exit(0)
 
 
+@scenario("shutdown: a lame duck that nobody listens to leaves at once", alone=True,
+          config='lame_duck_duration: "10m"\nlame_duck_grace_period: "5m"')
+def lame_duck_alone(scene):
+    scene.server.signal("USR2")
+    scene.server.expect_exit(0)
+
+
 # A client that came back at once used to be taken by the server that had just let it go.
 @scenario("shutdown: who was let go finds nobody at the port", alone=True)
 def shutdown_takes_nobody(scene):
