@@ -20,20 +20,22 @@ Refusal set_base_path(ConfigTarget& target, const ConfigValue& value) {
   return {};
 }
 
+template <int Monitoring::*member>
 Refusal set_port(ConfigTarget& target, const ConfigValue& value) {
   int64_t port = 0;
   if (auto refusal = read_integer(value, -1, 65535, port)) return refusal;
-  target.options.monitoring.port = static_cast<int>(port);
+  target.options.monitoring.*member = static_cast<int>(port);
   return {};
 }
 
+template <int Monitoring::*member>
 Refusal set_address(ConfigTarget& target, const ConfigValue& value) {
-  if (std::holds_alternative<ConfigInteger>(value.content)) return set_port(target, value);
+  if (std::holds_alternative<ConfigInteger>(value.content)) return set_port<member>(target, value);
   ListenAddress address;
   address.host.clear();
   if (auto refusal = read_address(value, address)) return refusal;
   target.options.monitoring.host = address.host;
-  target.options.monitoring.port = address.port;
+  target.options.monitoring.*member = address.port;
   return {};
 }
 
@@ -45,9 +47,11 @@ Refusal set_closed_clients(ConfigTarget& target, const ConfigValue& value) {
   return {};
 }
 
+template <int Monitoring::*member>
 std::string show_address(const Options& options) {
   const Monitoring& monitoring = options.monitoring;
-  return monitoring.host.empty() ? "" : fmt::format("{}:{}", monitoring.host, monitoring.port);
+  const int port = monitoring.*member;
+  return monitoring.host.empty() || port == 0 ? "" : fmt::format("{}:{}", monitoring.host, port);
 }
 
 template <auto member>
@@ -61,15 +65,23 @@ constexpr ConfigKey keys[] = {
     {.names = "http",
      .type = KeyType::text,
      .note = "`host:port`, `:port` or `port` of monitoring",
-     .apply = set_address,
-     .shown = show_address},
-    refused("https", KeyType::text),
+     .apply = set_address<&Monitoring::port>,
+     .shown = show_address<&Monitoring::port>},
+    {.names = "https",
+     .type = KeyType::text,
+     .note = "the same, over TLS",
+     .apply = set_address<&Monitoring::https_port>,
+     .shown = show_address<&Monitoring::https_port>},
     {.names = "http_port,monitor_port",
      .type = KeyType::number,
      .note = "of monitoring; 0: none, -1: any",
-     .apply = set_port,
+     .apply = set_port<&Monitoring::port>,
      .shown = show<&Options::monitoring, &Monitoring::port>},
-    refused("https_port", KeyType::number),
+    {.names = "https_port",
+     .type = KeyType::number,
+     .note = "of monitoring over TLS, with the certificate of `tls`; 0: none, -1: any",
+     .apply = set_port<&Monitoring::https_port>,
+     .shown = show<&Options::monitoring, &Monitoring::https_port>},
     {.names = "http_base_path",
      .type = KeyType::text,
      .note = "in front of every path of monitoring",

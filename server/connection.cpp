@@ -613,6 +613,7 @@ void Connection::show(ConnectionPicture& picture) const {
   picture.version = client.version;
   picture.reason = close_text();
   picture.last_subject = route_memo_ ? route_memo_->subject() : std::string_view();
+  show_tls(picture);
 }
 
 void Connection::say_slow() {

@@ -237,6 +237,7 @@ class Connection {
   void on_cipher(std::string_view bytes);
   void continue_handshake();
   void read_plain(std::string_view cipher);
+  void show_tls(ConnectionPicture& picture) const;
   bool flush_tls();
   void encrypt();
   void on_sent(size_t bytes);

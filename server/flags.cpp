@@ -69,6 +69,10 @@ Refusal set_http_port(FlagDraft& draft, std::string_view value) {
   return read_number(value, -1, 65535, draft.command.options.monitoring.port);
 }
 
+Refusal set_https_port(FlagDraft& draft, std::string_view value) {
+  return read_number(value, -1, 65535, draft.command.options.monitoring.https_port);
+}
+
 Refusal set_stats_interval(FlagDraft& draft, std::string_view value) {
   const auto interval = config_duration(std::string(value));
   if (!interval || interval->count() < 0) {
@@ -229,6 +233,7 @@ constexpr Flag flags[] = {
     {"c,config", "FILE", "configuration file; flags win over it", set_config_file},
     {"t", "", "test the configuration and exit", set_action<Action::test_config>},
     {"m,http_port", "PORT", "port of monitoring, -1 for any (default: none)", set_http_port},
+    {"ms,https_port", "PORT", "the same over TLS, with the certificate of --tls", set_https_port},
     {"stats_interval", "TIME", "between lines of totals in the log, such as 1m (default: none)",
      set_stats_interval},
     {"P,pid", "FILE", "write the process id to this file", set_text<&Options::pid_file>},
@@ -276,7 +281,6 @@ constexpr Flag flags[] = {
     {"connect_retries", "N", "", warn_no_cluster},
     {"sd,store_dir", "DIR", "", warn_no_store},
     {"profile", "PORT", "", warn_no_profile},
-    {"ms,https_port", "PORT", "", refuse},
     {"js,jetstream", "", "", refuse},
     {"routes", "URLS", "", refuse},
     {"cluster", "URL", "", refuse},

@@ -197,6 +197,15 @@ std::optional<std::string> contradiction_in(const Options& options) {
   if (options.lame_duck_grace_period >= options.lame_duck_duration) {
     return "lame_duck_grace_period must be shorter than lame_duck_duration";
   }
+  if (options.monitoring.port != 0 && options.monitoring.https_port != 0) {
+    return fmt::format(
+        "monitoring over http ({}) and over https ({}) cannot both be there; leave "
+        "out one",
+        options.monitoring.port, options.monitoring.https_port);
+  }
+  if (options.monitoring.https_port != 0 && !options.security.tls) {
+    return "monitoring over https needs a certificate: a tls block, or --tlscert and --tlskey";
+  }
   return contradiction_in(options.security);
 }
 

@@ -44,6 +44,7 @@ struct ListenAddress {
 struct Monitoring {
   std::string host;                      // Empty: the one that clients connect to.
   int port = 0;                          // 0: off; -1: any free port.
+  int https_port = 0;                    // The same, with TLS; one of the two at most.
   std::string base_path;                 // In front of every path; empty or like "/nats".
   std::string user, password, token;     // Who may look; empty: everybody.
   uint32_t closed_clients_max = 10'000;  // That are remembered.

@@ -34,9 +34,13 @@ void log_start(const ParsedCommand& command, core::Log& log) {
   }
 }
 
+std::string_view scheme_of(const Monitoring& monitoring) {
+  return monitoring.https_port != 0 ? "https" : "http";
+}
+
 void log_monitoring(const Options& options, const ListenAddress& at, core::Log& log) {
   if (at.port == 0) return;
-  log.info("Starting http monitor on {}:{}", at.host, at.port);
+  log.info("Starting {} monitor on {}:{}", scheme_of(options.monitoring), at.host, at.port);
   const bool local = at.host.starts_with("127.") || at.host == "localhost" || at.host == "::1";
   if (!local && options.monitoring.user.empty() && options.monitoring.token.empty()) {
     log.warning(
@@ -76,7 +80,7 @@ class Files {
     }
     std::vector<std::string> monitoring;
     if (const ListenAddress& at = server.monitoring_address(); at.port != 0) {
-      monitoring = urls_of("http", at.host, static_cast<uint16_t>(at.port));
+      monitoring = urls_of(scheme_of(options.monitoring), at.host, static_cast<uint16_t>(at.port));
     }
     auto written = ProcessFile::write(options.ports_file_dir + "/" + ports_file_name(),
                                       ports_file_text(urls, monitoring), ports_file_mode);

@@ -132,9 +132,10 @@ std::optional<std::string> secure(Settings& settings, const Security* previous) 
 
 std::variant<monitor::MonitorSocket, std::string> listen_for_monitoring(const Options& options) {
   const Monitoring& chosen = options.monitoring;
-  if (chosen.port == 0) return monitor::MonitorSocket{};
+  const int port = chosen.https_port != 0 ? chosen.https_port : chosen.port;
+  if (port == 0) return monitor::MonitorSocket{};
   const std::string& host = chosen.host.empty() ? options.host : chosen.host;
-  auto listening = core::listen_tcp(host, static_cast<uint16_t>(std::max(chosen.port, 0)));
+  auto listening = core::listen_tcp(host, static_cast<uint16_t>(std::max(port, 0)));
   if (auto* error = std::get_if<std::string>(&listening)) return "monitoring: " + *error;
   const auto socket = std::get<core::ListeningSocket>(listening);
   return monitor::MonitorSocket{socket.descriptor, host, socket.port};

@@ -82,6 +82,8 @@ struct ShardStats {
   uint64_t queue_groups_dropped = 0;  // Groups beyond what one record holds.
 
   uint64_t accept_errors = 0;
+  uint64_t tls_handshakes = 0;        // That were done; those that failed are closes.
+  uint64_t tls_resumptions = 0;       // Of those: by a ticket, without a signature.
   uint64_t admissions_refused = 0;    // Who could not say who they are, or not in time.
   uint64_t publishes_denied = 0;      // By permissions.
   uint64_t subscriptions_denied = 0;  // The same.

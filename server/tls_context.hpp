@@ -27,6 +27,14 @@ class TlsContext {
 
   const TlsOptions& options() const { return options_; }
   ssl_ctx_st* raw() const { return contexts_.front().get(); }
+  /// Clients must show a certificate.
+  bool verifies() const;
+  /// When the first certificate ends, since 1970.
+  int64_t not_after_unix_s() const;
+
+  /// The first certificate with its chain, and its key, for a library that wants them as text.
+  std::string certificate_pem() const;
+  std::string private_key_pem() const;
 
   /// That of the certificate that is for this host name; the first when none is.
   ssl_ctx_st* for_host(const char* host) const;

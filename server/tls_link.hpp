@@ -20,6 +20,7 @@ struct TlsLink {
   Stage stage = Stage::hello;
   bool helper_busy = false;  // The session is a helper's until on_handshake().
   bool info_sent = false;    // In clear; else it is the first thing to be said after the handshake.
+  bool came_first = false;   // The handshake, before INFO.
   bool said_close = false;
   int64_t due_ns = INT64_MAX;       // Of the handshake.
   int64_t info_due_ns = INT64_MAX;  // INFO goes in clear if no ClientHello has come by then.

@@ -108,34 +108,59 @@ std::vector<std::string> names_of(X509* certificate) {
   return names;
 }
 
-std::string pin_of(X509* certificate) {
-  unsigned char* encoded = nullptr;
-  const int bytes = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &encoded);
-  if (bytes <= 0) return {};
+std::string sha256_of(const unsigned char* bytes, size_t count) {
   unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(encoded, static_cast<size_t>(bytes), digest);
-  OPENSSL_free(encoded);
+  SHA256(bytes, count, digest);
   std::string hex;
   for (const unsigned char byte : digest) hex += fmt::format("{:02x}", byte);
   return hex;
 }
 
+/// Of what `encode` makes of a part of a certificate.
+template <typename Part>
+std::string sha256_of(Part* part, int (*encode)(const Part*, unsigned char**)) {
+  unsigned char* encoded = nullptr;
+  const int bytes = encode(part, &encoded);
+  if (bytes <= 0) return {};
+  std::string hex = sha256_of(encoded, static_cast<size_t>(bytes));
+  OPENSSL_free(encoded);
+  return hex;
+}
+
+CertificatePicture picture_of(X509* certificate) {
+  return {subject_of(certificate), sha256_of(X509_get_X509_PUBKEY(certificate), i2d_X509_PUBKEY),
+          sha256_of(certificate, i2d_X509)};
+}
+
 }  // namespace
 
-TlsSession::TlsSession(std::shared_ptr<const TlsContext> context)
-    : context_(std::move(context)), session_(SSL_new(context_->raw())) {
+TlsSession::TlsSession(std::shared_ptr<const TlsContext> context) : context_(std::move(context)) {}
+
+// What the library needs is made by whoever does the handshake: for thousands of newcomers at once
+// it would keep a shard from those who are connected.
+bool TlsSession::begin() {
+  session_ = SSL_new(context_->raw());
   BIO* const bio = BIO_new(Method::method());
-  if (session_ == nullptr || bio == nullptr) core::end_out_of_memory();
+  if (session_ == nullptr || bio == nullptr) {
+    BIO_free(bio);
+    return false;
+  }
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
   SSL_set_bio(session_, bio, bio);
   SSL_set_accept_state(session_);
+  return true;
 }
 
 TlsSession::~TlsSession() { SSL_free(session_); }
 
 void TlsSession::handshake() {
   ERR_clear_error();
+  if (session_ == nullptr && !begin()) {
+    handshake_outcome_ = Outcome::failed;
+    error_ = "out of memory";
+    return;
+  }
   handshake_outcome_ = outcome_of(SSL_do_handshake(session_));
   if (handshake_outcome_ == Outcome::ended) handshake_outcome_ = Outcome::failed;
   if (handshake_outcome_ == Outcome::done) look_at_peer();
@@ -145,13 +170,32 @@ void TlsSession::look_at_peer() {
   X509* const certificate = SSL_get1_peer_certificate(session_);
   if (certificate == nullptr) return;
   peer_names_ = names_of(certificate);
+  std::vector<CertificatePicture> pictures{picture_of(certificate)};
+  const std::string& pin = pictures.front().key_sha256;
   const auto& pins = context_->options().pinned_certs;
-  if (!pins.empty() && std::ranges::find(pins, pin_of(certificate)) == pins.end()) {
+  if (!pins.empty() && std::ranges::find(pins, pin) == pins.end()) {
     handshake_outcome_ = Outcome::failed;
     error_ = "certificate is not pinned";
   }
+  // For a server the chain has no leaf.
+  STACK_OF(X509)* const chain = SSL_get_peer_cert_chain(session_);
+  for (int i = 0; i < sk_X509_num(chain); i++)
+    pictures.push_back(picture_of(sk_X509_value(chain, i)));
+  peer_certificates_ = std::make_shared<const std::vector<CertificatePicture>>(std::move(pictures));
   X509_free(certificate);
 }
+
+std::string_view TlsSession::version() const {
+  const std::string_view version = SSL_get_version(session_);  // Like "TLSv1.3".
+  return version.substr(std::min(version.size(), std::string_view("TLSv").size()));
+}
+
+std::string_view TlsSession::cipher() const {
+  const SSL_CIPHER* const cipher = SSL_get_current_cipher(session_);
+  return cipher == nullptr ? std::string_view() : SSL_CIPHER_standard_name(cipher);
+}
+
+bool TlsSession::resumed() const { return SSL_session_reused(session_) == 1; }
 
 TlsSession::Outcome TlsSession::outcome_of(int result) {
   if (result == 1) return Outcome::done;

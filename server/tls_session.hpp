@@ -18,6 +18,12 @@ struct bio_st;
 
 namespace peal::server {
 
+/// A certificate as it is shown to who watches: hashes in small hex.
+struct CertificatePicture {
+  std::string subject;  // RFC 2253.
+  std::string key_sha256, certificate_sha256;
+};
+
 class TlsSession {
  public:
   enum class Outcome { done, wants_more, ended, failed };
@@ -42,7 +48,18 @@ class TlsSession {
   /// names, then the subject (RFC 2253). Empty without one.
   const std::vector<std::string>& peer_names() const { return peer_names_; }
 
+  /// The certificates that the client showed, its own first. None without.
+  const std::shared_ptr<const std::vector<CertificatePicture>>& peer_certificates() const {
+    return peer_certificates_;
+  }
+
   // ---- After it.
+
+  /// Like "1.3", and as the standard calls the cipher. Both last as long as the process.
+  std::string_view version() const;
+  std::string_view cipher() const;
+  /// It went on with an earlier session.
+  bool resumed() const;
 
   /// Bytes from the network, which must stay until read() has said wants_more, or drop_input().
   void set_input(std::string_view bytes) { input_ = bytes; }
@@ -50,6 +67,11 @@ class TlsSession {
   /// Some plain bytes. `filled` is how many; with none the outcome says why.
   Outcome read(std::span<char> out, size_t& filled);
 
+  /// About how many bytes of the network so many plain ones become.
+  static constexpr size_t record_bytes(size_t plain_bytes) {
+    constexpr size_t plain_bytes_max = 16 * 1024, overhead_bytes_max = 64;
+    return plain_bytes + (plain_bytes / plain_bytes_max + 1) * overhead_bytes_max;
+  }
   /// Appends to output(). False when the session is broken.
   bool write(std::string_view plain);
   /// Says that nothing more will come.
@@ -60,18 +82,20 @@ class TlsSession {
 
  private:
   struct Method;
+  bool begin();
   void look_at_peer();
   Outcome outcome_of(int result);
 
   std::shared_ptr<const TlsContext> context_;
-  ssl_st* session_;
-  std::string kept_;        // Input of the handshake...
-  size_t kept_at_ = 0;      // ...of which so much has been read.
-  std::string_view input_;  // And of what comes after.
+  ssl_st* session_ = nullptr;  // Until handshake().
+  std::string kept_;           // Input of the handshake...
+  size_t kept_at_ = 0;         // ...of which so much has been read.
+  std::string_view input_;     // And of what comes after.
   std::string output_;
   Outcome handshake_outcome_ = Outcome::wants_more;
   std::string error_;
   std::vector<std::string> peer_names_;
+  std::shared_ptr<const std::vector<CertificatePicture>> peer_certificates_;
 };
 
 }  // namespace peal::server

@@ -125,10 +125,13 @@ void Connection::on_handshake() {
       return close(CloseReason::tls_handshake);
   }
   tls_->stage = TlsLink::Stage::open;
+  shard_.stats().tls_handshakes++;
+  shard_.stats().tls_resumptions += static_cast<uint64_t>(session.resumed());
   start_admission_clock();
   if (admission_ && shard_.security().maps_certificates()) {
     admission_->certificate_user = shard_.security().user_of_certificate(session.peer_names());
   }
+  tls_->came_first = !tls_->info_sent;
   if (!std::exchange(tls_->info_sent, true)) send_info(false);
   read_plain(std::exchange(tls_->early, {}));  // What came right behind the handshake.
   read_on();
@@ -189,6 +192,9 @@ void Connection::encrypt() {
   TlsLink& link = *tls_;
   std::array<iovec, encrypt_parts_max> parts;
   const size_t count = outbox_.gather(parts, encrypt_bytes_max);
+  size_t bytes = 0;
+  for (size_t i = 0; i < count; i++) bytes += TlsSession::record_bytes(parts[i].iov_len);
+  link.session->output().reserve(link.session->output().size() + bytes);
   for (size_t i = 0; i < count; i++) {
     if (!link.session->write({static_cast<const char*>(parts[i].iov_base), parts[i].iov_len})) {
       discards_ = true;
@@ -212,6 +218,14 @@ void Connection::on_cipher_sent(size_t bytes) {
   if (outbox_.empty() && link.sending.capacity() > kept_capacity_max) {
     std::string().swap(link.sending);
   }
+}
+
+void Connection::show_tls(ConnectionPicture& picture) const {
+  const bool secured = tls_ && tls_->stage == TlsLink::Stage::open;
+  picture.tls_version = secured ? tls_->session->version() : std::string_view();
+  picture.tls_cipher = secured ? tls_->session->cipher() : std::string_view();
+  picture.tls_first = secured && tls_->came_first;
+  picture.certificates = secured ? tls_->session->peer_certificates() : nullptr;
 }
 
 bool Connection::has_more_to_send() const {

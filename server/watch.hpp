@@ -11,7 +11,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/ledger.hpp"
@@ -20,6 +22,7 @@
 #include "server/ids.hpp"
 #include "server/match_cache.hpp"
 #include "server/stats.hpp"
+#include "server/tls_session.hpp"
 
 namespace peal::server {
 
@@ -45,8 +48,11 @@ struct ConnectionPicture {
   uint64_t out_bytes = 0;
   std::string host, name, lang, version;
   std::string account, user;
-  std::string reason;        // Of its end.
-  std::string last_subject;  // That it published to.
+  std::string reason;                        // Of its end.
+  std::string last_subject;                  // That it published to.
+  std::string_view tls_version, tls_cipher;  // Of what lasts; empty: it speaks in clear.
+  bool tls_first = false;
+  std::shared_ptr<const std::vector<CertificatePicture>> certificates;  // That it showed.
 };
 
 struct SubscriptionPicture {

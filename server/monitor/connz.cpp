@@ -169,6 +169,24 @@ void write_subscriptions(JsonWriter& json, const std::vector<SubscriptionPicture
   json.end_array();
 }
 
+void write_tls(JsonWriter& json, const Row& row) {
+  if (row.tls_version.empty()) return;
+  json.key("tls_version").value(row.tls_version);
+  json.key("tls_cipher_suite").value(row.tls_cipher);
+  if (row.certificates != nullptr) {
+    json.key("tls_peer_certs").begin_array();
+    for (const CertificatePicture& certificate : *row.certificates) {
+      json.begin_object();
+      json.key("subject").value(utf8_text(certificate.subject));
+      json.key("spki_sha256").value(certificate.key_sha256);
+      json.key("cert_sha256").value(certificate.certificate_sha256);
+      json.end_object();
+    }
+    json.end_array();
+  }
+  if (row.tls_first) json.key("tls_first").value(true);
+}
+
 void write_row(JsonWriter& json, const Context& context, const Row& row) {
   const int64_t end_ns = row.open ? Collector::monotonic_ns() : row.stop_ns;
   json.key("cid").value(row.cid);
@@ -195,6 +213,7 @@ void write_row(JsonWriter& json, const Context& context, const Row& row) {
   if (!row.name.empty()) json.key("name").value(utf8_text(row.name));
   if (!row.lang.empty()) json.key("lang").value(utf8_text(row.lang));
   if (!row.version.empty()) json.key("version").value(utf8_text(row.version));
+  write_tls(json, row);
 }
 
 }  // namespace

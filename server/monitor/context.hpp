@@ -56,6 +56,9 @@ struct Context {
   const Options& options() const { return settings_->options; }
   const protocol::Info& info() const { return settings_->info; }
   const Security& security() const { return *settings_->security; }
+  const TlsContext* tls() const {
+    return settings_->tls.get();
+  }  // nullptr: clients speak in clear.
 
   static int64_t unix_now_ns();
   /// A moment of the monotonic clock's.

@@ -3,10 +3,13 @@
 #include <fcntl.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <utility>
 #include <vector>
+
+#include "server/secret.hpp"
 
 namespace peal::server::monitor {
 namespace {
@@ -17,6 +20,10 @@ constexpr const char* page_policy =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src "
     "'self'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+// What the library's TLS may speak, in its words.
+constexpr const char* tls12_at_least = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+constexpr const char* tls13_alone = "NORMAL:-VERS-ALL:+VERS-TLS1.3";
 
 /// A body that the library reads from until its client has it, or has gone.
 struct Unread {
@@ -41,16 +48,6 @@ MHD_Result add_value(void* values, MHD_ValueKind, const char* key, const char* v
   static_cast<std::vector<std::pair<std::string, std::string>>*>(values)->emplace_back(
       key, value == nullptr ? "" : value);
   return MHD_YES;
-}
-
-// The time that it takes tells how long the guess was, and nothing else.
-bool same_secret(std::string_view guess, std::string_view secret) {
-  unsigned difference = guess.size() == secret.size() ? 0 : 1;
-  for (size_t i = 0; i < guess.size(); i++) {
-    const char other = secret.empty() ? '\0' : secret[i % secret.size()];
-    difference |= static_cast<unsigned char>(guess[i] ^ other);
-  }
-  return difference == 0;
 }
 
 bool is_loopback(const sockaddr* address) {
@@ -82,17 +79,32 @@ MHD_Result on_request(void* server, MHD_Connection* connection, const char* url,
 
 }  // namespace
 
-HttpServer::HttpServer(int listener, HttpAccess access, Answer answer)
-    : access_(std::move(access)), answer_(std::move(answer)) {
+HttpServer::HttpServer(int listener, HttpAccess access, std::optional<HttpsIdentity> identity,
+                       Answer answer)
+    : access_(std::move(access)), identity_(std::move(identity)), answer_(std::move(answer)) {
   ::fcntl(listener, F_SETFL, ::fcntl(listener, F_GETFL) | O_NONBLOCK);
-  daemon_ = MHD_start_daemon(MHD_USE_EPOLL, 0, nullptr, nullptr, on_request, this,
-                             MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT,
-                             connections_max, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
-                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, request_bytes_max, MHD_OPTION_END);
+  // In the library's order: which, a number, a pointer.
+  std::vector<MHD_OptionItem> tls;
+  if (identity_) {
+    const auto text = [](const char* chars) { return const_cast<char*>(chars); };
+    tls.push_back({MHD_OPTION_HTTPS_MEM_CERT, 0, identity_->certificate_pem.data()});
+    tls.push_back({MHD_OPTION_HTTPS_MEM_KEY, 0, identity_->private_key_pem.data()});
+    tls.push_back({MHD_OPTION_HTTPS_PRIORITIES, 0,
+                   text(identity_->only_tls13 ? tls13_alone : tls12_at_least)});
+  }
+  tls.push_back({MHD_OPTION_END, 0, nullptr});
+  const unsigned flags = identity_ ? MHD_USE_EPOLL | MHD_USE_TLS : unsigned{MHD_USE_EPOLL};
+  daemon_ =
+      MHD_start_daemon(flags, 0, nullptr, nullptr, on_request, this, MHD_OPTION_LISTEN_SOCKET,
+                       listener, MHD_OPTION_CONNECTION_LIMIT, connections_max,
+                       MHD_OPTION_CONNECTION_TIMEOUT, timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                       request_bytes_max, MHD_OPTION_ARRAY, tls.data(), MHD_OPTION_END);
+  if (daemon_ == nullptr) ::close(listener);
 }
 
 HttpServer::~HttpServer() {
   if (daemon_ != nullptr) MHD_stop_daemon(daemon_);
+  if (identity_) forget_secret(identity_->private_key_pem);
 }
 
 int HttpServer::descriptor() const {

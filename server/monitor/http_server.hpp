@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,14 @@ struct HttpAccess {
   std::string user, password, token;  // Empty: everybody may ask.
 
   bool open() const { return user.empty() && token.empty(); }
+};
+
+/// What HTTPS needs. Clients show no certificate, as with nats-server.
+struct HttpsIdentity {
+  std::string certificate_pem, private_key_pem;
+  bool only_tls13 = false;
+
+  bool operator==(const HttpsIdentity&) const = default;
 };
 
 struct HttpRequest {
@@ -43,8 +52,8 @@ class HttpServer {
   /// Of all answers that have not been read yet; past it the answer is 503.
   static constexpr size_t unread_bytes_max = 64 * 1024 * 1024;
 
-  /// Owns the listening socket from now on.
-  HttpServer(int listener, HttpAccess access, Answer answer);
+  /// Owns the listening socket from now on. With an identity it speaks HTTPS alone.
+  HttpServer(int listener, HttpAccess access, std::optional<HttpsIdentity> identity, Answer answer);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
@@ -66,6 +75,7 @@ class HttpServer {
   int send(MHD_Connection* connection, Response response);
 
   const HttpAccess access_;
+  std::optional<HttpsIdentity> identity_;
   const Answer answer_;
   size_t unread_bytes_ = 0;
   MHD_Daemon* daemon_ = nullptr;

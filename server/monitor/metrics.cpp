@@ -54,6 +54,15 @@ constexpr Counter stats_counters[] = {
     {"queue_groups_dropped", &ShardStats::queue_groups_dropped,
      "Queue groups left out because one record holds no more."},
     {"accept_errors", &ShardStats::accept_errors, "Connections that could not be accepted."},
+    {"auth_failures", &ShardStats::admissions_refused,
+     "Connections that could not say who they are, or not in time."},
+    {"publishes_denied", &ShardStats::publishes_denied, "Messages that permissions kept out."},
+    {"subscriptions_denied", &ShardStats::subscriptions_denied,
+     "Subscriptions that permissions kept out."},
+    {"tls_handshakes", &ShardStats::tls_handshakes,
+     "TLS handshakes that were done; those that failed are closes with the reason tls_handshake."},
+    {"tls_resumptions", &ShardStats::tls_resumptions,
+     "Of the handshakes, those that went on with an earlier session."},
 };
 
 class Text {

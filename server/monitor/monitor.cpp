@@ -1,5 +1,6 @@
 #include "server/monitor/monitor.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -26,17 +27,8 @@ class Monitor::Impl {
         totals_(context_),
         interval_ns_(context_.options().stats_interval.count()),
         stop_(eventfd(0, EFD_CLOEXEC)) {
-    if (socket.descriptor >= 0) {
-      const Monitoring& chosen = context_.options().monitoring;
-      http_.emplace(
-          socket.descriptor,
-          HttpAccess{chosen.base_path, chosen.user, chosen.password, chosen.token},
-          [this](const HttpRequest& request, Query& query) { return answer(request, query); });
-      if (!http_->running()) {
-        log.error("monitoring: the HTTP server could not be started; the server runs without it");
-        http_.reset();
-      }
-    }
+    listener_ = socket.descriptor;
+    if (listener_ >= 0) serve();
     auto started = stop_ < 0 ? std::nullopt : core::start_thread([this] { run(); });
     if (started) {
       thread_ = *std::move(started);
@@ -51,9 +43,14 @@ class Monitor::Impl {
     [[maybe_unused]] const ssize_t written = ::write(stop_, &one, sizeof one);
     if (thread_.joinable()) thread_.join();
     if (stop_ >= 0) ::close(stop_);
+    if (listener_ >= 0) ::close(listener_);
   }
 
  private:
+  void serve();
+  void follow_certificate();
+  std::optional<HttpsIdentity> identity() const;
+
   Response answer(const HttpRequest& request, Query& query) {
     if (request.path == "/tracez") return answer_trace(request, query);
     if (request.method != "GET" && request.method != "HEAD") {
@@ -81,9 +78,43 @@ class Monitor::Impl {
   const int64_t interval_ns_;
   int64_t totals_due_ns_ = INT64_MAX;
   const int stop_;
+  int listener_ = -1;
+  std::optional<HttpsIdentity> served_as_;
+  uint64_t served_settings_ = 0;
   std::optional<HttpServer> http_;
   std::thread thread_;
 };
+
+std::optional<HttpsIdentity> Monitor::Impl::identity() const {
+  const TlsContext* const tls = context_.tls();
+  if (context_.options().monitoring.https_port == 0 || tls == nullptr) return std::nullopt;
+  return HttpsIdentity{tls->certificate_pem(), tls->private_key_pem(),
+                       tls->options().minor_version_min >= 3};
+}
+
+// The library closes the socket that it was given; ours stays for the next certificate.
+void Monitor::Impl::serve() {
+  const Monitoring& chosen = context_.options().monitoring;
+  served_as_ = identity();
+  http_.reset();
+  http_.emplace(
+      ::fcntl(listener_, F_DUPFD_CLOEXEC, 0),
+      HttpAccess{chosen.base_path, chosen.user, chosen.password, chosen.token}, served_as_,
+      [this](const HttpRequest& request, Query& query) { return answer(request, query); });
+  if (http_->running()) return;
+  context_.log.error(
+      "monitoring: the HTTP server could not be started; the server runs without it");
+  http_.reset();
+}
+
+// A certificate that a reload has brought is shown to who comes from then on. Who is being answered
+// at that moment asks again.
+void Monitor::Impl::follow_certificate() {
+  if (!served_as_ || served_settings_ == context_.state.settings.number()) return;
+  served_settings_ = context_.state.settings.number();
+  context_.follow_settings();
+  if (const auto fresh = identity(); fresh && fresh != served_as_) serve();
+}
 
 void Monitor::Impl::run() {
   core::name_thread("peal-monitor");
@@ -93,6 +124,7 @@ void Monitor::Impl::run() {
     if (http_) watched[1].fd = http_->descriptor();
     ::poll(watched.data(), watched.size(), wait_ms());
     if (watched[0].revents != 0) return;
+    follow_certificate();
     if (http_) http_->run();
     if (Collector::monotonic_ns() >= totals_due_ns_) {
       totals_.log_line();

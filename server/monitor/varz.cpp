@@ -18,9 +18,10 @@ void write_settings(JsonWriter& json, const Context& context) {
   json.key("ping_interval").value(int64_t{options.ping_interval.count()});
   json.key("ping_max").value(options.ping_max);
   json.key("http_host").value(context.host);
-  json.key("http_port").value(int64_t{context.port});
+  const bool secured = options.monitoring.https_port != 0;
+  json.key("http_port").value(int64_t{secured ? 0 : context.port});
   json.key("http_base_path").value(options.monitoring.base_path);
-  json.key("https_port").value(0);
+  json.key("https_port").value(int64_t{secured ? context.port : 0});
   json.key("auth_timeout")
       .value(std::chrono::duration<double>(context.security().auth_timeout()).count());
   json.key("max_control_line").value(options.limits.control_line_bytes_max);
@@ -30,8 +31,21 @@ void write_settings(JsonWriter& json, const Context& context) {
   for (const char* part : {"cluster", "gateway", "leaf", "mqtt", "websocket", "jetstream"}) {
     json.key(part).begin_object().end_object();
   }
-  json.key("tls_timeout").value(2);
+  const TlsContext* const tls = context.tls();
+  const std::chrono::duration<double> tls_timeout =
+      tls == nullptr ? TlsOptions{}.timeout : tls->options().timeout;
+  json.key("tls_timeout").value(tls_timeout.count());
   json.key("write_deadline").value(int64_t{options.write_deadline.count()});
+}
+
+// What it asks of clients; as in nats-server, only what it does ask.
+void write_security(JsonWriter& json, const Context& context) {
+  if (context.security().auth_required()) json.key("auth_required").value(true);
+  const TlsContext* const tls = context.tls();
+  if (tls == nullptr) return;
+  if (!context.options().security.allow_non_tls) json.key("tls_required").value(true);
+  if (tls->verifies()) json.key("tls_verify").value(true);
+  json.key("tls_cert_not_after").value(time_text(tls->not_after_unix_s() * 1'000'000'000));
 }
 
 void write_traffic(JsonWriter& json, const Counters& counters) {
@@ -82,6 +96,7 @@ Response varz(Context& context, Query&) {
     for (const std::string& url : info.connect_urls) json.value(url);
     json.end_array();
   }
+  write_security(json, context);
   write_settings(json, context);
   json.key("start").value(time_text(context.start_unix_ns));
   json.key("now").value(time_text(Context::unix_now_ns()));

@@ -433,7 +433,6 @@ TEST_CASE("config: a key that nobody knows is refused with the likely one") {
 TEST_CASE("config: what nats-server has and Peal has not is refused, unless it asks for nothing") {
   CHECK(applied("jetstream: enabled").error == "1:1: jetstream: not supported yet");
   CHECK(applied("port: 1\noperator: x.jwt").error == "2:1: operator: not supported yet");
-  CHECK(applied("https_port: 8222").error == "1:1: https_port: not supported yet");
   const Applied nothing = applied("cluster {}\njetstream: false\n");
   CHECK(nothing.error == "");
   REQUIRE(nothing.warnings.size() == 2);

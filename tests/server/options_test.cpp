@@ -175,7 +175,10 @@ TEST_CASE("options: what nats-server has and Peal has not is refused by its name
   CHECK(refused({"-js"}) == "--jetstream: not supported yet");
   CHECK(refused({"--jetstream"}) == "--jetstream: not supported yet");
   CHECK(refused({"-m", "x"}) == "--http_port: 'x' is not a number");
-  CHECK(refused({"-ms=8222"}) == "--https_port: not supported yet");
+  CHECK(refused({"-ms=8222"}) ==
+        "monitoring over https needs a certificate: a tls block, or --tlscert and --tlskey");
+  CHECK(refused({"-ms=8222", "-m=8223", "--tls", "--tlscert=c", "--tlskey=k"}) ==
+        "monitoring over http (8223) and over https (8222) cannot both be there; leave out one");
   CHECK(refused({"--tls"}).starts_with("tls needs a certificate and its key"));
   CHECK(refused({"--routes=nats://a:1"}) == "--routes: not supported yet");
   for (const char* nothing : {"-js=false", "-ms=0", "--routes=", "--cluster=", "-r="}) {

@@ -1,0 +1,150 @@
+"""Monitoring of a server with users and TLS: what it tells of them, and HTTPS."""
+
+import http.client
+import os
+import re
+import shutil
+import signal
+import ssl
+
+from scenarios import tls
+from watched import Connection, Failure, Watched, check, same
+
+USERS = """accounts {
+  A { users: [ { user: ann, password: ann-s-secret, permissions: { publish: "open.>" } } ] }
+  B { users: [ { user: bob, password: bob-s-secret } ] }
+}
+"""
+
+
+def tls_block(settings=""):
+    folder = tls.certificates()
+    return (f'tls {{ cert_file: "{folder}/server.pem", key_file: "{folder}/server.key", '
+            f'ca_file: "{folder}/ca.pem" {settings} }}\n')
+
+
+def member(watched, name, certificate="alice"):
+    connection = tls.secured(Connection.with_info(watched.server.port),
+                             tls.context(certificate=certificate))
+    tls.hello(connection, b', "user": "%s", "pass": "%s-s-secret", "name": "%s"' %
+              ((name.encode(),) * 3))
+    return connection
+
+
+def metric(watched, name):
+    """The sum over the shards."""
+    found = re.findall(rf"^peal_{name}\{{[^}}]*\}} (\S+)$", watched.ask("/metrics")[2].decode(), re.M)
+    check(found, f"no metric {name}")
+    return sum(float(value) for value in found)
+
+
+def case_secured(options):
+    """Who came in, by which cipher and certificate, and how often somebody did not; no secret."""
+    watched = Watched(options, USERS + tls_block(", verify: true"))
+    try:
+        clear = watched.json("/varz")
+        for name, value in (("auth_required", True), ("tls_required", True), ("tls_verify", True),
+                            ("tls_timeout", 2)):
+            same(clear.get(name), value, f"/varz {name}")
+        check(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", clear["tls_cert_not_after"]),
+              "/varz tls_cert_not_after")
+        ann, bob = member(watched, "ann"), member(watched, "bob")
+        rows = {row["name"]: row for row in watched.json("/connz?auth=1")["connections"]}
+        row = rows["ann"]
+        same((row["tls_version"], row["authorized_user"], row["account"]), ("1.3", "ann", "A"),
+             "ann's row")
+        same(row["tls_cipher_suite"], "TLS_AES_128_GCM_SHA256", "her cipher")
+        same(row["tls_peer_certs"][0]["subject"], "CN=alice,O=Peal", "her name")
+        for field in ("spki_sha256", "cert_sha256"):
+            check(re.fullmatch("[0-9a-f]{64}", row["tls_peer_certs"][0][field]), field)
+        same([each["name"] for each in watched.json("/connz?acc=B")["connections"]], ["bob"],
+             "those of B")
+        ann.send(b"PUB closed.x 0\r\n\r\nSUB y 1\r\n")
+        ann.expect(b"-ERR 'Permissions Violation for Publish to \"closed.x\"'\r\n")
+        wrong = tls.secured(Connection.with_info(watched.server.port),
+                            tls.context(certificate="alice"))
+        wrong.send(b'CONNECT {"user":"ann","pass":"a-wrong-secret"}\r\n')
+        wrong.expect(b"-ERR 'Authorization Violation'\r\n")
+        for name, least in (("auth_failures_total", 1), ("publishes_denied_total", 1),
+                            ("tls_handshakes_total", 3)):
+            check(metric(watched, name) >= least, f"{name} is {metric(watched, name)}")
+        for path in ("/varz", "/connz?auth=1&subs=detail", "/connz?state=closed&auth=1",
+                     "/accountz?acc=A", "/accstatz?unused=1", "/pealz", "/metrics", "/subsz?subs=1"):
+            body = watched.ask(path)[2]
+            check(b"-s-secret" not in body and b"wrong-secret" not in body, f"{path} has a secret")
+        ann.close()
+        bob.close()
+    finally:
+        watched.server.stop()
+
+
+def context():
+    made = tls.context()
+    made.check_hostname = False
+    return made
+
+
+def peer(watched):
+    with http.client.socket.create_connection(("127.0.0.1", watched.port)) as raw:
+        with context().wrap_socket(raw) as secured:
+            return dict(field[0] for field in secured.getpeercert()["subject"])["commonName"]
+
+
+def case_https(options):
+    """The same answers over TLS, with the certificate of clients; a reload brings a new one."""
+    folder = tls.certificates()
+    for end in ("pem", "key"):
+        shutil.copy(f"{folder}/server.{end}", f"{folder}/monitor.{end}")
+    block = (f'tls {{ cert_file: "{folder}/monitor.pem", key_file: "{folder}/monitor.key", '
+             f'ca_file: "{folder}/ca.pem", verify: true }}\nhttp_user: ada\nhttp_password: x\n')
+    watched = Watched(options, block, flags=("-ms", "-1"), tls=context())
+    ada = {"Authorization": "Basic YWRhOng="}
+    try:
+        same(watched.ask("/varz")[0], 401, "without a name")
+        status, _, body = watched.ask("/varz", headers=ada)
+        same(status, 200, "over TLS")
+        check(f'"https_port": {watched.port}'.encode() in body, "https_port")
+        check(b'"http_port": 0' in body, "http_port")
+        try:
+            same(Watched.ask(clear_of(watched), "/varz")[0], 400, "in clear")
+        except (OSError, http.client.HTTPException):
+            pass  # Or nothing at all.
+        old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+        try:
+            with http.client.socket.create_connection(("127.0.0.1", watched.port)) as raw:
+                old.wrap_socket(raw)
+            raise Failure("TLS 1.1 was spoken")
+        except (ssl.SSLError, OSError):
+            pass
+        same(peer(watched), "server", "whose certificate")
+        for end in ("pem", "key"):
+            shutil.copy(f"{folder}/mallory.{end}", f"{folder}/monitor.{end}")
+        watched.server.process.send_signal(signal.SIGHUP)
+        watched.server.expect_log("Reloaded server configuration")
+        same(watched.ask("/healthz", headers=ada)[0], 200, "after the reload")
+        same(peer(watched), "mallory", "whose certificate, after the reload")
+    finally:
+        watched.server.stop()
+
+
+def clear_of(watched):
+    made = Watched.__new__(Watched)
+    made.server, made.port, made.tls = watched.server, watched.port, None
+    return made
+
+
+def case_https_refused(options):
+    """HTTPS without a certificate, or beside HTTP, is refused in a sentence."""
+    for flags, config, sentence in (
+            (["-ms", "-1"], "", "monitoring over https needs a certificate"),
+            (["-ms", "-1", "-m", "-1"], tls_block(), "cannot both be there")):
+        try:
+            Watched(options, config, flags=flags)
+            raise Failure(f"it started with {flags}")
+        except Failure as failure:
+            check(sentence in str(failure), f"no word of it: {failure}")
+
+
+ALONE = [case_secured, case_https, case_https_refused]
