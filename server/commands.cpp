@@ -201,6 +201,8 @@ void Connection::send_pong() {
   send_line(protocol::pong_line);
   if (ponged_) return;
   ponged_ = true;
+  // The first estimate, as nats-server makes it: who asks does so right after CONNECT.
+  if (rtt_ns_ == 0) rtt_ns_ = std::max<int64_t>(1, shard_.now_ns() - since_ns_);
   if (async_info_) send_info(true);
 }
 

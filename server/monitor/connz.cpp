@@ -37,7 +37,8 @@ struct Listed {
 
 using Before = bool (*)(const Row&, const Row&);
 
-/// The biggest, longest or latest first, but for what is a name or a number of its own.
+/// As in nats-server: the biggest or latest first, but for what is a name or a number of its own,
+/// and for how long it has been there.
 struct Order {
   std::string_view name;
   Before before;
@@ -52,11 +53,11 @@ bool ascending(const Row& a, const Row& b) {
   return a.*member < b.*member;
 }
 
-bool longer_up(const Row& a, const Row& b) {
+bool shorter_up(const Row& a, const Row& b) {
   const auto up_ns = [](const Row& row) {
     return (row.open ? Collector::monotonic_ns() : row.stop_ns) - row.start_ns;
   };
-  return up_ns(a) > up_ns(b);
+  return up_ns(a) < up_ns(b);
 }
 
 constexpr Order orders[] = {
@@ -71,8 +72,8 @@ constexpr Order orders[] = {
     {"bytes_from", descending<&Row::in_bytes>},
     {"last", descending<&Row::active_ns>},
     {"idle", ascending<&Row::active_ns>},
-    {"uptime", longer_up},
-    {"stop", ascending<&Row::stop_ns>},
+    {"uptime", shorter_up},
+    {"stop", descending<&Row::stop_ns>},
     {"reason", ascending<&Row::reason>},
     {"rtt", descending<&Row::rtt_ns>},
 };
@@ -135,7 +136,8 @@ bool wanted(const Row& row, const Wish& wish) {
          (wish.account.empty() || wish.account == row.account);
 }
 
-/// Adds those that are wanted; the count is of all. Nothing when a shard does not answer.
+/// Adds those that are wanted; the count is of all, or of all in the account that is asked for.
+/// Nothing when a shard does not answer.
 std::optional<size_t> collect(Context& context, const Wish& wish, bool open,
                               std::vector<Listed>& listed) {
   const std::vector<Row>* const rows = context.collector.connections(open);
@@ -143,7 +145,8 @@ std::optional<size_t> collect(Context& context, const Wish& wish, bool open,
   for (size_t i = 0; i < rows->size(); i++) {
     if (wanted((*rows)[i], wish)) listed.push_back({(*rows)[i], context.collector.shard_of(i)});
   }
-  return rows->size();
+  if (wish.account.empty()) return rows->size();
+  return static_cast<size_t>(std::ranges::count(*rows, wish.account, &Row::account));
 }
 
 void write_subscriptions(JsonWriter& json, const std::vector<SubscriptionPicture>& subscriptions,
@@ -231,8 +234,10 @@ Response connz(Context& context, Query& query) {
     if (!count) return no_answer();
     total += *count;
   }
-  std::stable_sort(listed.begin(), listed.end(),
-                   [&](const Listed& a, const Listed& b) { return order->before(a.row, b.row); });
+  std::ranges::sort(listed, [&](const Listed& a, const Listed& b) {
+    if (order->before(a.row, b.row)) return true;
+    return !order->before(b.row, a.row) && a.row.cid < b.row.cid;
+  });
   const auto [begin, end] = wish.page.range(listed.size());
 
   JsonWriter json = begin_answer(context);

@@ -11,7 +11,7 @@ namespace peal::server::monitor {
 using protocol::JsonWriter;
 
 Response routez(Context& context, Query& query) {
-  query.boolean("subs");
+  query.boolean_or("subs", "detail");
   JsonWriter json(protocol::JsonLayout::indented);
   json.begin_object();
   json.key("server_id").value(context.info().server_id);
@@ -39,7 +39,8 @@ Response gatewayz(Context& context, Query& query) {
 }
 
 Response jsz(Context& context, Query& query) {
-  for (const char* flag : {"accounts", "streams", "consumers", "config", "leader-only", "raft"}) {
+  for (const char* flag :
+       {"accounts", "streams", "consumers", "direct-consumers", "config", "leader-only", "raft"}) {
     query.boolean(flag);
   }
   Page::of(query);

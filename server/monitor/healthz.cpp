@@ -9,10 +9,18 @@
 namespace peal::server::monitor {
 namespace {
 
-Response health(int status, std::string_view word, std::string_view error) {
+/// `type` is what `details` calls the error.
+Response health(int status, std::string_view word, std::string_view error, std::string_view type,
+                bool details) {
   protocol::JsonWriter json;
   json.begin_object().key("status").value(word);
-  if (!error.empty()) json.key("error").value(error);
+  if (!error.empty() && details) {
+    json.key("errors").begin_array().begin_object();
+    json.key("type").value(type).key("error").value(error);
+    json.end_object().end_array();
+  } else if (!error.empty()) {
+    json.key("error").value(error);
+  }
   json.end_object();
   return {status, json_type, std::string(json.text())};
 }
@@ -22,21 +30,23 @@ Response health(int status, std::string_view word, std::string_view error) {
 // A shard that answers has come to the end of a turn. What nats-server asks of streams besides is
 // read for its mistakes alone: there are none here.
 Response healthz(Context& context, Query& query) {
-  for (const char* flag :
-       {"js-enabled", "js-enabled-only", "js-server-only", "js-meta-only", "details"}) {
+  for (const char* flag : {"js-enabled", "js-enabled-only", "js-server-only", "js-meta-only"}) {
     query.boolean(flag);
   }
+  const bool details = query.boolean("details");
   if (!query.error().empty()) return {};
   if (query.has("consumer") && !query.has("stream")) {
-    return health(400, "error", "\"stream\" must not be empty when checking consumer health");
+    return health(400, "error", "\"stream\" must not be empty when checking consumer health",
+                  "BAD_REQUEST", details);
   }
   if (query.has("stream") && !query.has("account")) {
-    return health(400, "error", "\"account\" must not be empty when checking stream health");
+    return health(400, "error", "\"account\" must not be empty when checking stream health",
+                  "BAD_REQUEST", details);
   }
   if (context.collector.counters() == nullptr) {
-    return health(503, "unavailable", no_answer().body);
+    return health(503, "unavailable", no_answer().body, "CONNECTION", details);
   }
-  return health(200, "ok", "");
+  return health(200, "ok", "", "", details);
 }
 
 }  // namespace peal::server::monitor

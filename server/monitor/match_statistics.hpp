@@ -7,5 +7,8 @@
 namespace peal::server::monitor {
 
 void write_match_statistics(protocol::JsonWriter& json, const Counters& counters);
+/// The same, where so many subscriptions are meant.
+void write_match_statistics(protocol::JsonWriter& json, const Counters& counters,
+                            uint64_t subscriptions);
 
 }  // namespace peal::server::monitor

@@ -47,6 +47,14 @@ bool Query::boolean(std::string_view name) {
   return false;
 }
 
+bool Query::boolean_or(std::string_view name, std::string_view word) {
+  std::string value(text(name));
+  for (char& letter : value) {
+    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
+  }
+  return value == word || boolean(name);
+}
+
 int64_t Query::integer(std::string_view name) {
   if (!has(name)) return 0;
   return std::max<int64_t>(0, read<int64_t>(text(name), name, "int", "Atoi", *this));

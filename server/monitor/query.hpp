@@ -21,6 +21,8 @@ class Query {
   std::string_view text(std::string_view name) const;
   bool has(std::string_view name) const { return !text(name).empty(); }
   bool boolean(std::string_view name);
+  /// True also when it is this word, in whatever case.
+  bool boolean_or(std::string_view name, std::string_view word);
   /// Not negative.
   int64_t integer(std::string_view name);
   uint64_t identifier(std::string_view name);

@@ -20,7 +20,10 @@ constexpr size_t subscriptions_max = 200'000;
 }  // namespace
 
 void write_match_statistics(JsonWriter& json, const Counters& counters) {
-  const uint64_t subscriptions = counters.sum(&ShardPicture::subscriptions);
+  write_match_statistics(json, counters, counters.sum(&ShardPicture::subscriptions));
+}
+
+void write_match_statistics(JsonWriter& json, const Counters& counters, uint64_t subscriptions) {
   const uint64_t made = counters.sum(&ShardStats::subscriptions_total);
   uint64_t hits = 0;
   uint64_t misses = 0;
@@ -47,7 +50,7 @@ Response subsz(Context& context, Query& query) {
   const bool listed = query.boolean("subs");
   const Page page = Page::of(query);
   const std::string subject(query.text("test"));
-  const std::string_view account = query.text("acc");
+  const std::string account(query.text("acc"));
   if (!subject.empty() && !protocol::is_valid_literal(subject)) {
     query.fail(fmt::format("invalid test subject, must be valid publish subject: {}", subject));
   }
@@ -55,25 +58,36 @@ Response subsz(Context& context, Query& query) {
 
   const Counters* const counters = context.collector.counters();
   if (counters == nullptr) return no_answer();
-  const std::vector<SubscriptionPicture> nothing;
-  const std::vector<SubscriptionPicture>* subscriptions = &nothing;
-  if (listed && (account.empty() || account == "$G")) {
-    subscriptions = context.collector.subscriptions(subject, subscriptions_max);
-    if (subscriptions == nullptr) return no_answer();
+  uint64_t in_force = counters->sum(&ShardPicture::subscriptions);
+  std::vector<const SubscriptionPicture*> subscriptions;
+  if (listed || !account.empty()) {
+    // Of one account all are looked at: how many there are is asked for, too.
+    const bool all = !account.empty();
+    const auto* const found =
+        context.collector.subscriptions(all ? "" : subject, subscriptions_max);
+    if (found == nullptr) return no_answer();
+    if (all) in_force = 0;
+    for (const SubscriptionPicture& each : *found) {
+      if (all && context.security().account(each.account)->name != account) continue;
+      if (all) in_force++;
+      if (all && !subject.empty() && !protocol::matches(each.subject, subject)) continue;
+      if (listed) subscriptions.push_back(&each);
+    }
   }
-  const auto [begin, end] = page.range(subscriptions->size());
+  const auto [begin, end] = page.range(subscriptions.size());
 
   JsonWriter json = begin_answer(context);
-  write_match_statistics(json, *counters);
-  json.key("total").value(uint64_t{subscriptions->size()});
+  write_match_statistics(json, *counters, in_force);
+  json.key("total").value(uint64_t{subscriptions.size()});
   json.key("offset").value(page.offset);
   json.key("limit").value(page.limit);
   if (begin < end) {
     json.key("subscriptions_list").begin_array();
     for (size_t i = begin; i < end; i++) {
-      const SubscriptionPicture& each = (*subscriptions)[i];
+      const SubscriptionPicture& each = *subscriptions[i];
+      const std::string& owner = context.security().account(each.account)->name;
       json.begin_object();
-      json.key("account").value("$G").key("account_tag").value("$G");
+      json.key("account").value(owner).key("account_tag").value(owner);
       json.key("subject").value(utf8_text(each.subject));
       if (!each.queue.empty()) json.key("qgroup").value(utf8_text(each.queue));
       json.key("sid").value(utf8_text(each.sid));

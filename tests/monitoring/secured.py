@@ -59,6 +59,14 @@ def case_secured(options):
             check(re.fullmatch("[0-9a-f]{64}", row["tls_peer_certs"][0][field]), field)
         same([each["name"] for each in watched.json("/connz?acc=B")["connections"]], ["bob"],
              "those of B")
+        same(watched.json("/connz?acc=B")["total"], 1, "how many of B")
+        bob.send(b"SUB its.own 7\r\n")
+        bob.fence()
+        listed = watched.json("/subsz?subs=1&acc=B")
+        same([(each["account"], each["subject"], each["sid"]) for each in listed["subscriptions_list"]],
+             [("B", "its.own", "7")], "subscriptions of B")
+        same((listed["total"], listed["num_subscriptions"]), (1, 1), "how many of B")
+        same(watched.json("/subsz?subs=1&acc=A")["num_subscriptions"], 0, "how many of A")
         ann.send(b"PUB closed.x 0\r\n\r\nSUB y 1\r\n")
         ann.expect(b"-ERR 'Permissions Violation for Publish to \"closed.x\"'\r\n")
         wrong = tls.secured(Connection.with_info(watched.server.port),
