@@ -75,6 +75,49 @@ constexpr bool in_order() {
 }
 static_assert(in_order());
 
+/// How many bytes the character of UTF-8 that the text begins with has; 0 if there is none.
+size_t character_bytes(std::string_view text) {
+  const auto byte = [&](size_t at) { return at < text.size() ? uint8_t(text[at]) : uint8_t{0}; };
+  const auto follows = [&](size_t at) { return (byte(at) & 0xc0) == 0x80; };
+  const uint8_t lead = byte(0);
+  if (lead < 0x80) return 1;
+  if (lead >= 0xc2 && lead <= 0xdf) return follows(1) ? 2 : 0;
+  if (lead >= 0xe0 && lead <= 0xef) {
+    // Neither what fits two bytes, nor halves of surrogate pairs.
+    const bool fits = (lead != 0xe0 || byte(1) >= 0xa0) && (lead != 0xed || byte(1) < 0xa0);
+    return fits && follows(1) && follows(2) ? 3 : 0;
+  }
+  if (lead >= 0xf0 && lead <= 0xf4) {
+    const bool fits = (lead != 0xf0 || byte(1) >= 0x90) && (lead != 0xf4 || byte(1) < 0x90);
+    return fits && follows(1) && follows(2) && follows(3) ? 4 : 0;
+  }
+  return 0;
+}
+
+// As nats-server puts text between double quotes, which is Go's way: quotes and backslashes behind
+// a backslash; what is no UTF-8, and those characters below U+0100 that cannot be seen, as digits.
+void append_quoted(std::string& line, std::string_view text) {
+  static constexpr char digits[] = "0123456789abcdef";
+  const auto append_digits = [&](std::string_view prefix, uint8_t byte) {
+    line += prefix;
+    line += digits[byte >> 4];
+    line += digits[byte & 15];
+  };
+  while (!text.empty()) {
+    const size_t bytes = character_bytes(text);
+    const auto first = uint8_t(text[0]), second = uint8_t(text[bytes > 1]);
+    if (first == '"' || first == '\\') line += '\\';
+    if (bytes == 0 || first == 0x7f) {
+      append_digits("\\x", first);
+    } else if (first == 0xc2 && (second <= 0xa0 || second == 0xad)) {
+      append_digits("\\u00", second);
+    } else {
+      line += text.substr(0, bytes);
+    }
+    text.remove_prefix(bytes == 0 ? 1 : bytes);
+  }
+}
+
 }  // namespace
 
 const RefusalFacts& facts(Refusal refusal) {
@@ -91,7 +134,7 @@ std::string err_line(Refusal refusal, std::initializer_list<std::string_view> de
     const size_t gap = text.find("{}");
     assert(gap != text.npos);
     line += text.substr(0, gap);
-    line += detail;
+    append_quoted(line, detail);
     text.remove_prefix(gap + 2);
   }
   assert(text.find("{}") == text.npos);

@@ -137,12 +137,14 @@ void Connection::on_sub(const protocol::Command& command) {
   if (!shard_.security().account(account_)->has_room_for_subscription()) {
     return refuse(Refusal::subscriptions_exceeded);
   }
+  Interest& interest = shard_.interest();
+  // A sid that is taken keeps its subscription, whatever else was asked for; nats-server says
+  // nothing of it either.
+  if (interest.find(slot_, command.sid) != nullptr) return acknowledge();
   if (!protocol::is_valid_filter(command.subject)) return refuse(Refusal::invalid_subject);
 
   const bool filtered = user_ != nullptr && user_->permissions != nullptr &&
                         user_->permissions->filters(command.subject);
-  Interest& interest = shard_.interest();
-  // A sid that is taken keeps its subscription; nats-server says nothing of it either.
   if (interest.subscribe(account(), slot_, owned_, command.sid, command.subject, command.queue,
                          filtered)) {
     subscriptions_++;

@@ -236,7 +236,9 @@ std::string_view Connection::complete_carried(std::string_view bytes) {
       wanted = std::min(wanted, bytes.size());
       carry(bytes.substr(0, wanted), needed_bytes_);
       bytes.remove_prefix(wanted);
-      if (carry_.size() < needed_bytes_) return bytes;
+      // With the last byte alone missing the end of a message may show already to be none. Who
+      // sends it whole is told so at once, so who sends it in pieces is as well.
+      if (carry_.size() + 1 < needed_bytes_) return bytes;
     }
     const size_t consumed = parse(carry_.bytes());
     if (open()) carry_.consume(shard_.pool(), consumed);

@@ -39,6 +39,22 @@ TEST_CASE("error: details stand where the text has room for them") {
         "\"2\")'\r\n");
 }
 
+TEST_CASE("error: details are quoted as nats-server quotes them") {
+  const auto quoted = [](std::string_view detail) {
+    std::string line = err_line(Refusal::publish_denied, {detail});
+    const size_t begin = line.find('"') + 1;
+    return line.substr(begin, line.rfind('"') - begin);
+  };
+  CHECK(quoted("a\"b\\c") == "a\\\"b\\\\c");
+  CHECK(quoted("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80") ==
+        "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
+  CHECK(quoted("\xc2\xa0\xc2\x85\xc2\xad\xc2\xa1") == "\\u00a0\\u0085\\u00ad\xc2\xa1");
+  CHECK(quoted("\xff\xc3") == "\\xff\\xc3");
+  CHECK(quoted("\xc0\x80\xed\xa0\x80") == "\\xc0\\x80\\xed\\xa0\\x80");
+  CHECK(quoted("\xf4\x90\x80\x80\xe2\x82") == "\\xf4\\x90\\x80\\x80\\xe2\\x82");
+  CHECK(quoted("\x7f") == "\\x7f");
+}
+
 TEST_CASE("error: what closes has a reason, what does not has none") {
   for (int i = 0; i <= int(Refusal::subscription_queue_revoked); i++) {
     const RefusalFacts& row = facts(Refusal(i));
