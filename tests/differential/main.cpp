@@ -121,14 +121,12 @@ class Run {
   Verdict verdict_of(const Trial& trial) {
     Verdict found;
     for (size_t i = 1; i < trial.plays.size(); i++) {
-      const Verdict verdict = compare(trial.session, trial.plays[0]->transcript(),
-                                      trial.plays[i]->transcript(), plan_.reference);
+      Verdict verdict = compare(trial.session, trial.plays[0]->transcript(),
+                                trial.plays[i]->transcript(), plan_.reference);
       if (verdict.same) continue;
-      if (verdict.rule.empty() && plan_.reference &&
-          told_too_much(trial.session, trial.plays[0]->transcript(), lists_of(trial.account))) {
-        found.rule = "a subscription wider than what is allowed";
-        found.same = false;
-        continue;
+      if (verdict.rule.empty() && plan_.reference) {
+        verdict.rule = rule_for_permissions(trial.session, trial.plays[0]->transcript(),
+                                            trial.plays[i]->transcript(), lists_of(trial.account));
       }
       if (verdict.rule.empty()) return verdict;
       found = verdict;

@@ -123,7 +123,10 @@ bool may_hear(const SubscribeLists& lists, std::string_view subject, bool of_que
 
 std::vector<SubscribeLists> subscribe_lists(const Setting& setting) {
   std::vector<SubscribeLists> lists;
-  for (const Permissions& one : all_permissions(setting)) lists.push_back(one.subscribe);
+  for (const Permissions& one : all_permissions(setting)) {
+    lists.push_back(one.subscribe);
+    lists.back().may_answer = !one.responses.empty();
+  }
   return lists;
 }
 

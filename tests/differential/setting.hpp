@@ -36,6 +36,7 @@ std::optional<Setting::Kind> kind_of(std::string_view name);
 /// What a user may subscribe to. Nothing in `allow` allows everything; entries may name a queue.
 struct SubscribeLists {
   std::vector<std::string> allow, deny;
+  bool may_answer = false;  // Whatever it may publish else: allow_responses.
 };
 
 /// Whether those lists let a message through; `of_queue` when they have something to say of queues,

@@ -251,30 +251,58 @@ Verdict compare(const Session& session, const Transcript& one, const Transcript&
   return {false, rule_for(session)};
 }
 
-bool told_too_much(const Session& session, const Transcript& transcript,
-                   std::span<const SubscribeLists> lists) {
+namespace {
+
+// By client; nothing for one that has not said who it is.
+std::vector<const SubscribeLists*> lists_of_clients(const Session& session,
+                                                    std::span<const SubscribeLists> lists) {
+  const std::string name = std::string("\"u") + account_mark + "_";
   std::vector<const SubscribeLists*> of_client(session.clients);
   for (const Step& step : session.steps) {
     for (const Command& command : step.commands) {
-      const std::string name = std::string("\"u") + account_mark + "_";
       const size_t at = command.bytes.find(name);
       if (at == command.bytes.npos || at + name.size() >= command.bytes.size()) continue;
       const auto user = static_cast<size_t>(command.bytes[at + name.size()] - '0');
       if (user < lists.size()) of_client[step.client] = &lists[user];
     }
   }
-  for (const auto& step : transcript.steps) {
-    for (size_t client = 0; client < step.size(); client++) {
+  return of_client;
+}
+
+// nats-server forgets what a client may answer when it has got the request twice.
+bool denies_answers(const std::vector<Reply>& one, const std::vector<Reply>& other) {
+  const auto denials = [](const std::vector<Reply>& replies) {
+    return std::count_if(replies.begin(), replies.end(), [](const Reply& reply) {
+      return reply.line.starts_with("-ERR 'Permissions Violation for Publish to ");
+    });
+  };
+  return denials(one) > denials(other);
+}
+
+}  // namespace
+
+std::string_view rule_for_permissions(const Session& session, const Transcript& one,
+                                      const Transcript& other,
+                                      std::span<const SubscribeLists> lists) {
+  const auto of_client = lists_of_clients(session, lists);
+  for (size_t step = 0; step < one.steps.size(); step++) {
+    for (size_t client = 0; client < session.clients; client++) {
       if (of_client[client] == nullptr) continue;
-      for (const Reply& reply : step[client]) {
+      const auto& replies = one.steps[step][client];
+      if (of_client[client]->may_answer && denies_answers(replies, other.steps[step][client])) {
+        return "an answer to a request that came to two subscriptions";
+      }
+      for (const Reply& reply : replies) {
         if (!is_message(reply.line)) continue;
         const auto words = words_of(reply.line);
         if (words.size() < 3) continue;
-        if (!may_hear(*of_client[client], words[1], is_of_queue(words[2]))) return true;
+        if (!may_hear(*of_client[client], words[1], is_of_queue(words[2]))) {
+          return "a subscription wider than what is allowed";
+        }
       }
     }
   }
-  return false;
+  return {};
 }
 
 }  // namespace peal::differential

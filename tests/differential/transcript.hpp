@@ -50,9 +50,10 @@ struct Verdict {
 Verdict compare(const Session& session, const Transcript& one, const Transcript& other,
                 bool reference);
 
-/// Whether a message went to a client that may not hear it. `lists` are those of the users of the
-/// account that the session was played in.
-bool told_too_much(const Session& session, const Transcript& transcript,
-                   std::span<const SubscribeLists> lists);
+/// The row that explains why `one`, which is nats-server, may differ about users with permissions.
+/// `lists` are those of the account that the session was played in.
+std::string_view rule_for_permissions(const Session& session, const Transcript& one,
+                                      const Transcript& other,
+                                      std::span<const SubscribeLists> lists);
 
 }  // namespace peal::differential
