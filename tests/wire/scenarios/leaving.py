@@ -1,5 +1,6 @@
 """How connections come and go, and how the server itself does."""
 
+import socket
 import threading
 import time
 
@@ -18,6 +19,16 @@ def leaving_after_publish(scene):
         publisher.send(b'CONNECT {"verbose":false}\r\nPUB %s 1\r\nx\r\n' % subject)
         publisher.close()
     subscriber.expect(b"MSG %s 1 1\r\nx\r\n" % subject * count)
+
+
+@scenario("leaving: an urgent byte is no byte of the stream")
+def urgent_byte(scene):
+    connection = scene.connect()
+    connection.send(b"PIN")
+    connection.socket.send(b"!", socket.MSG_OOB)
+    connection.send(b"G\r\n")
+    connection.expect(b"PONG\r\n")
+    connection.fence()
 
 
 @scenario("leaving: who ends his side is let go")
