@@ -54,6 +54,7 @@ constexpr Field fields[] = {
     of_text("proxy_sig", &ConnectOptions::proxy_sig),
     of_text("account", &ConnectOptions::account),
     of_text("remote_account", &ConnectOptions::remote_account),
+    of_text("framing", &ConnectOptions::framing),
 };
 
 constexpr char lower(char letter) {

@@ -23,6 +23,7 @@ struct ConnectOptions {
   std::string name, lang, version;
   std::string user, pass, auth_token, nkey, jwt, sig, proxy_sig;
   std::string account, remote_account;
+  std::string framing;  // Ours: binary_frame.hpp. Empty: as it is.
 };
 
 /// Reads a CONNECT document into `io`; a field that it does not name, or that is null, stays as it

@@ -20,9 +20,15 @@ enum class Refusal : uint8_t {
   invalid_unsub_max,
   control_line_exceeded,
   payload_exceeded,
+  // Of frames (binary_frame.hpp).
+  invalid_frame,
+  unknown_subject_alias,
+  subject_aliases_exceeded,
   // CONNECT asks for what cannot be.
   invalid_client_protocol,
   no_responders_requires_headers,
+  unsupported_framing,
+  framing_fixed,
   // Who may.
   authorization_violation,
   authentication_timeout,

@@ -21,6 +21,11 @@ size_t no_responders_message_bytes_max(std::string_view reply, std::string_view 
 char* write_no_responders(char* out, std::string_view reply, std::string_view sid,
                           std::string_view subject);
 
+/// The same as a frame; the reply subject is left out where the subscription says it. Needs no more
+/// room.
+char* write_no_responders_frame(char* out, std::string_view reply, std::string_view sid,
+                                bool literal, std::string_view subject);
+
 /// The value of the first header that is named exactly so: what follows the colon, without leading
 /// blanks, up to the CR. None if there is no such line, or it has no CR LF.
 std::optional<std::string_view> header_value(std::string_view block, std::string_view name);

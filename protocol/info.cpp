@@ -66,6 +66,8 @@ std::string info_line(const Info& info) {
   members.put_if_any("api_lvl", info.api_lvl);
   members.put_if_any("xkey", info.xkey);
   members.put_if_any("peal_version", info.peal_version);
+  members.put_if_any("framings", info.framings);
+  members.put_if_any("subject_aliases", info.subject_aliases);
   json.end_object();
 
   std::string line = "INFO ";

@@ -40,7 +40,10 @@ struct Info {
   bool acc_is_sys = false;
   int api_lvl = 0;  // Of JetStream.
   std::string xkey;
-  std::string peal_version;  // Ours; clients ignore it.
+  // Ours; clients that do not know them ignore them.
+  std::string peal_version;
+  std::vector<std::string> framings;  // What CONNECT may ask for.
+  uint32_t subject_aliases = 0;       // Of one connection, at most.
 };
 
 /// The whole line. There is a blank before its CR LF, as nats-server has it.

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace peal::protocol {
 
@@ -25,7 +26,8 @@ inline constexpr uint32_t number_max = 999'999'999;
 inline constexpr size_t verb_bytes_max = 7;
 
 /// What ends a control line, and every payload.
-inline constexpr size_t line_end_bytes = 2;
+inline constexpr std::string_view line_end_text = "\r\n";
+inline constexpr size_t line_end_bytes = line_end_text.size();
 
 /// The longest control line that the parser ever waits for. The blanks before the arguments may be
 /// as long as the arguments: nats-server lets them be endless, for it keeps none of them.

@@ -125,8 +125,7 @@ void Connection::take_permissions() {
   if (payload_bytes_max >= 0 && payload_bytes_max < limits.payload_bytes_max) {
     payload_bytes_max_ = static_cast<uint32_t>(payload_bytes_max);
   }
-  parser_.set_limits({limits.control_line_bytes_max,
-                      payload_bytes_max_ != 0 ? payload_bytes_max_ : limits.payload_bytes_max});
+  take_parser_limits();
   const Permissions* const permissions = user_->permissions.get();
   restricted_ = permissions != nullptr && permissions->restricts_publish();
   reply_permits_.reset();
@@ -161,7 +160,7 @@ void Connection::on_new_security() {
   }
   user_ = std::move(user);
   take_permissions();
-  if (route_memo_) route_memo_->forget_permitted();
+  forget_permitted();
   prune_subscriptions();
 }
 

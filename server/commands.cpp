@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "protocol/binary_frame.hpp"
 #include "protocol/connect.hpp"
 #include "protocol/subject.hpp"
 #include "protocol/writer.hpp"
@@ -100,6 +101,7 @@ void Connection::accept_wishes(const protocol::ConnectOptions& options) {
   if (options.protocol < 0 || options.protocol > 1) {
     return refuse(Refusal::invalid_client_protocol);
   }
+  if (!may_have_framing(options.framing)) return;
   if (!options.name.empty() || !options.lang.empty() || !options.version.empty()) {
     client_name_ = std::make_unique<ClientName>(
         ClientName{std::move(options.name), std::move(options.lang), std::move(options.version)});
@@ -111,6 +113,7 @@ void Connection::accept_wishes(const protocol::ConnectOptions& options) {
   no_responders_ = options.no_responders;
   async_info_ = options.protocol == 1;
   parser_.allow_headers(headers_);
+  if (binary_) binary_->parser.allow_headers(headers_);
   if (no_responders_ && !headers_) return refuse(Refusal::no_responders_requires_headers);
 
   if (!connected_) {
@@ -120,6 +123,7 @@ void Connection::accept_wishes(const protocol::ConnectOptions& options) {
     ping_due_ns_ = shard_.now_ns() + soon_ns + jitter_ns;
     check_later(ping_due_ns_);
   }
+  if (options.framing == protocol::binary_framing && !binary()) return begin_frames();
   acknowledge();
 }
 

@@ -227,7 +227,7 @@ std::string_view Connection::complete_carried(std::string_view bytes) {
     if (needed_bytes_ > have) {
       if (bytes.empty()) return bytes;
       size_t wanted = needed_bytes_ - have;
-      if (wanted == 1) {  // A line, which goes on to its end.
+      if (wanted == 1 && !binary()) {  // A line, which goes on to its end.
         const void* newline = std::memchr(bytes.data(), '\n', bytes.size());
         wanted = newline == nullptr
                      ? bytes.size()
@@ -249,12 +249,13 @@ std::string_view Connection::complete_carried(std::string_view bytes) {
 // Parses and acts, command by command. One of them may close this connection or pause it, so that
 // is asked after each.
 size_t Connection::parse(std::string_view input) {
+  if (binary()) return parse_frames(input);
   size_t consumed = 0;
   needed_bytes_ = 0;
   protocol::Command command;
   while (consumed < input.size()) {
     if (const MessageRun run = repeats(input.substr(consumed)); run.count > 0) {
-      const size_t taken = shard_.router().publish_again(*this, run);
+      const size_t taken = shard_.router().publish_again(*this, route_memo_->subject(), run);
       parser_.skipped();
       consumed += taken * run.stride_bytes;
       if (taken < run.count || !ready()) break;
@@ -280,6 +281,9 @@ size_t Connection::parse(std::string_view input) {
     }
     consumed += step.consumed_bytes;
     if (!ready()) break;
+    if (command.kind == protocol::CommandKind::connect && binary()) {
+      return consumed + parse_frames(input.substr(consumed));
+    }
   }
   return consumed;
 }
@@ -405,7 +409,11 @@ bool Connection::progresses(bool sole) const {
 
 void Connection::send_line(std::string_view line) {
   if (shard_.traces(*this, {})) trace_sent(shard_.log(), label(), line);
-  outbox_.append(shard_.pool(), line);
+  if (binary()) {
+    append_frame_of(line);
+  } else {
+    outbox_.append(shard_.pool(), line);
+  }
   if (outbox_.pending_bytes() > shard_.options().limits.pending_bytes_max) {
     return close(CloseReason::slow_consumer_pending);
   }
@@ -435,7 +443,7 @@ void Connection::send_info(bool connect_info) {
 // What is remembered of a line was decided by the old limits. Deadlines that are nearer now count.
 void Connection::on_new_settings(bool info_changed) {
   const Options& options = shard_.options();
-  parser_.set_limits({options.limits.control_line_bytes_max, options.limits.payload_bytes_max});
+  take_parser_limits();
   if (route_memo_) route_memo_->forget_line();
   on_new_security();
   if (!open()) return;
@@ -614,7 +622,7 @@ void Connection::show(ConnectionPicture& picture) const {
   picture.lang = client.lang;
   picture.version = client.version;
   picture.reason = close_text();
-  picture.last_subject = route_memo_ ? route_memo_->subject() : std::string_view();
+  picture.last_subject = route_ != nullptr ? route_->subject() : std::string_view();
   show_tls(picture);
 }
 

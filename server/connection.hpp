@@ -16,6 +16,7 @@
 #include "protocol/connect.hpp"
 #include "protocol/error.hpp"
 #include "protocol/parser.hpp"
+#include "server/binary_link.hpp"
 #include "server/carry.hpp"
 #include "server/interest.hpp"
 #include "server/message_run.hpp"
@@ -125,6 +126,10 @@ class Connection {
   // ---- What deliveries need; see router.cpp.
   Outbox& outbox() { return outbox_; }
   bool headers() const { return headers_; }
+  /// It speaks in frames, and is spoken to in frames.
+  bool binary() const { return binary_ != nullptr; }
+  /// Of the CR LF behind each message that it publishes.
+  size_t tail_bytes() const { return binary() ? 0 : protocol::line_end_bytes; }
   bool echo() const { return echo_; }
   bool no_responders() const { return no_responders_; }
   AccountId account() const { return account_; }
@@ -142,9 +147,10 @@ class Connection {
   /// Its sends have made progress lately: it is slow, not stuck. One that is the sole receiver of a
   /// message may take longer.
   bool progresses(bool sole) const;
+  /// Of the subject that it publishes on now.
   RouteMemo& route_memo() {
-    if (!route_memo_) route_memo_ = std::make_unique<RouteMemo>();
-    return *route_memo_;
+    if (route_ == nullptr) use_own_route();
+    return *route_;
   }
   const core::BlockRef& carried_block() const { return carry_.block(); }
   /// What of the shard's memory it keeps from others.
@@ -203,6 +209,22 @@ class Connection {
   MessageRun repeats(std::string_view input) const;
   void keep(std::string_view bytes);
   void carry(std::string_view bytes, size_t needed_bytes);
+
+  // Frames; connection_frames.cpp.
+  bool may_have_framing(std::string_view framing);
+  void begin_frames();
+  protocol::Limits parser_limits() const;
+  void take_parser_limits();
+  void forget_permitted();
+  size_t parse_frames(std::string_view input);
+  size_t take_frame(protocol::Frame& frame, size_t frame_bytes);
+  bool find_subject(protocol::Frame& frame);
+  size_t publish_messages(const protocol::Frame& frame);
+  void append_frame_of(std::string_view line);
+  void use_own_route() {
+    if (!route_memo_) route_memo_ = std::make_unique<RouteMemo>();
+    route_ = route_memo_.get();
+  }
 
   // Commands.
   Verdict apply(const protocol::Command& command);
@@ -306,6 +328,8 @@ class Connection {
   Carry carry_;
   Outbox outbox_;
   std::unique_ptr<RouteMemo> route_memo_;
+  RouteMemo* route_ = nullptr;  // That one, or of an alias.
+  std::unique_ptr<BinaryLink> binary_;
   std::unique_ptr<TlsLink> tls_;
   std::unique_ptr<Admission> admission_;
   UserRef user_;

@@ -41,6 +41,7 @@ Subscription* Interest::subscribe(AccountId account, uint32_t owner, uint32_t& o
   added.member_ = to.members.size();
   added.in_queue_group = to.in_queue_group;
   added.filtered = filtered;
+  added.literal = to.literal();
   filtered_ += filtered;
   set_sid(added, sid);
   to.members.push(pool_, id);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cstring>
 
 #include "core/copy.hpp"
@@ -38,6 +39,11 @@ size_t steppable(size_t all_bytes, size_t stepped_bytes, size_t stride_bytes) {
 char* copy_run(char* out, std::string_view head, const MessageRun& run) {
   if (run.count == 0) return out;
   const size_t content_bytes = run.content_bytes();
+  if (head.empty() && run.stride_bytes == content_bytes) {
+    // Of no bytes, the address may be null.
+    if (content_bytes > 0) std::memcpy(out, run.first, run.count * content_bytes);
+    return out + run.count * content_bytes;
+  }
   const size_t each_bytes = head.size() + content_bytes;
   const char* from = run.first;
   size_t left = run.count;
@@ -63,6 +69,21 @@ char* copy_run(char* out, std::string_view head, const MessageRun& run) {
     out = core::copy_short(out, from, content_bytes);
   }
   return out;
+}
+
+// The CR LF that a message lacks goes in front of the next one's head, so the loop is the same.
+char* copy_run_as_lines(char* out, std::string_view head, const MessageRun& run) {
+  if (run.tail_bytes > 0 || run.count == 0) return copy_run(out, head, run);
+  constexpr std::string_view line_end = protocol::line_end_text;
+  std::array<char, 128> joint;
+  const size_t joint_bytes = line_end.size() + head.size();
+  assert(joint_bytes <= joint.size());
+  std::memcpy(joint.data(), line_end.data(), line_end.size());
+  std::memcpy(joint.data() + line_end.size(), head.data(), head.size());
+  out = copy_run(out, head, run.front(1));
+  out = copy_run(out, {joint.data(), joint_bytes}, run.behind(1));
+  std::memcpy(out, line_end.data(), line_end.size());
+  return out + line_end.size();
 }
 
 }  // namespace peal::server

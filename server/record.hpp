@@ -43,13 +43,20 @@ enum MessageFlag : uint8_t {
   message_sole = 16,         // Nobody else was given it: if nobody takes it, nobody has it.
   message_request = 32,      // By one who wants to know when nobody does.
   message_in_place = 64,     // An InPlacePart stands in place of the bytes.
+  message_bare = 128,        // There is no CR LF behind it: its publisher speaks in frames.
 };
 
 /// Messages to plain subscriptions, on the subject of the record before them: behind the head there
-/// is message behind message, each with its CR LF, or the place where they lie; and nothing else.
+/// is message behind message, each with its CR LF if they have one, or the place where they lie;
+/// and nothing else.
 inline constexpr uint8_t run_flags = message_plain | message_same_subject;
 inline bool is_run(const MessageHead& head) {
-  return (head.flags & ~(message_sole | message_in_place)) == run_flags;
+  return (head.flags & ~(message_sole | message_in_place | message_bare)) == run_flags;
+}
+
+/// How much stands behind each of its messages.
+inline size_t tail_bytes_of(const MessageHead& head) {
+  return (head.flags & message_bare) != 0 ? 0 : protocol::line_end_bytes;
 }
 
 /// Follows the head of a message that has any of this.
@@ -139,13 +146,15 @@ inline const MessageHead& message_head(std::string_view record) {
 class RecordedRun {
  public:
   RecordedRun(const MessageHead& head, std::string_view content) {
+    const size_t tail_bytes = tail_bytes_of(head);
     if ((head.flags & message_in_place) == 0) {
-      const size_t each_bytes = head.message_bytes + protocol::line_end_bytes;
-      run_ = {content.data(), each_bytes, head.message_bytes, content.size() / each_bytes};
+      const size_t each_bytes = head.message_bytes + tail_bytes;
+      run_ = {content.data(), each_bytes, head.message_bytes, content.size() / each_bytes,
+              tail_bytes};
       return;
     }
     const auto part = take_head<InPlacePart>(content);
-    run_ = {part.first, part.stride_bytes, head.message_bytes, part.count};
+    run_ = {part.first, part.stride_bytes, head.message_bytes, part.count, tail_bytes};
     hold_ = part.hold;
   }
   ~RecordedRun() {

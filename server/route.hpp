@@ -48,6 +48,12 @@ class RouteMemo {
     std::memcpy(subject_.data() + last_token_at_, subject.data() + last_token_at_,
                 subject.size() - last_token_at_);
   }
+  /// Nothing is remembered any more: it is to be of another subject.
+  void forget() {
+    epoch_ = no_epoch;
+    forget_line();
+    forget_permitted();
+  }
   /// The same for a subject that is known to be the remembered one.
   bool holds(uint64_t epoch) const { return epoch == epoch_; }
   const Plan& plan() const { return plan_; }

@@ -24,12 +24,9 @@ constexpr uint64_t slow_denominator = 4;
 
 constexpr size_t group_bytes(std::string_view name) { return sizeof(uint32_t) + name.size(); }
 
-/// The CR LF behind a message, which is copied and referenced along with it.
-constexpr size_t tail_bytes = protocol::line_end_bytes;
-
 /// What a message takes as a record, with its subject.
 size_t record_bytes(const Message& message, size_t groups_bytes) {
-  const size_t content = message.block ? sizeof(ReferencePart) : message.size + tail_bytes;
+  const size_t content = message.block ? sizeof(ReferencePart) : message.content_bytes();
   return sizeof(MessageHead) + sizeof(MessageExtension) + groups_bytes +
          message.text.subject.size() + message.text.reply.size() + content;
 }
@@ -43,15 +40,16 @@ char* write_groups(char* out, std::span<const std::string_view> groups) {
   return out;
 }
 
-/// What comes last in a record, and the flag that says which way.
+/// What comes last in a record, and the flags that say which way.
 void write_content(char* out, MessageHead& head, const Message& message) {
+  if (message.tail_bytes == 0) head.flags |= message_bare;
   if (message.block) [[unlikely]] {
     head.flags |= message_by_reference;
     core::BlockRef holder = message.block;
     const ReferencePart part{holder.leave(), message.begin};
     put(out, &part, sizeof part);
   } else {
-    core::copy_short(out, message.begin, message.size + tail_bytes);
+    core::copy_short(out, message.begin, message.content_bytes());
   }
 }
 
@@ -62,9 +60,9 @@ bool attach_block(Message& message, const core::BlockRef& gathered) {
     message.block = gathered;
     return true;
   }
-  message.block = core::make_payload_block(message.size + tail_bytes);
+  message.block = core::make_payload_block(message.content_bytes());
   if (!message.block) return false;
-  std::memcpy(message.block->bytes(), begin, message.size + tail_bytes);
+  std::memcpy(message.block->bytes(), begin, message.content_bytes());
   message.begin = message.block->bytes();
   return true;
 }
@@ -100,7 +98,13 @@ const Plan& Router::plan_for(RouteMemo& memo, AccountId account, std::string_vie
 bool Router::publish(Connection& publisher, const protocol::Command& command) {
   RouteMemo& memo = publisher.route_memo();
   const Plan& plan = plan_for(memo, publisher.account(), command.subject);
-  Message message{command, command.message.data(), command.message.size(), {}};
+  Message message{
+      command, command.message.data(), command.message.size(), publisher.tail_bytes(), {}};
+  if (message.content_bytes() == 0) {
+    // A record is a run of as many messages as its bytes make, so each has some.
+    message.begin = protocol::line_end_text.data();
+    message.tail_bytes = protocol::line_end_bytes;
+  }
   if (message.size >= reference_bytes_ && !plan.empty() &&
       !attach_block(message, publisher.carried_block())) {
     publisher.close(CloseReason::out_of_memory);
@@ -254,8 +258,7 @@ void Router::hand_over(const Connection& publisher, const Message& message, uint
     const bool extended = extension.reply_bytes != 0 || extension.header_bytes != 0 ||
                           extension.groups_bytes != 0 ||
                           (extension.account != global_account && !same_subject);
-    size_t bytes =
-        sizeof head + (message.block ? sizeof(ReferencePart) : message.size + tail_bytes);
+    size_t bytes = sizeof head + (message.block ? sizeof(ReferencePart) : message.content_bytes());
     if (extended) {
       head.flags |= message_extended;
       bytes += sizeof extension + text.reply.size() + extension.groups_bytes;
@@ -307,6 +310,8 @@ Router::Delivery Router::deliver(Subscription& subscription, const Message& mess
 
 Router::Delivery Router::append(Connection& receiver, const Subscription& subscription,
                                 const Message& message, bool sole) {
+  if (receiver.binary()) [[unlikely]]
+    return append_frame(receiver, subscription, message, sole);
   const char* bytes = message.begin;
   size_t size = message.size;
   uint32_t header_bytes = message.text.header_bytes;
@@ -320,11 +325,12 @@ Router::Delivery Router::append(Connection& receiver, const Subscription& subscr
   const bool by_reference = message.block && size >= reference_bytes_;
   const size_t head_bytes_max = protocol::hmsg_head_bytes_max(
       message.text.subject.size(), sid.size(), message.text.reply.size());
-  const size_t with_tail = size + tail_bytes;
+  const size_t content_bytes = size + message.tail_bytes;
 
   core::ChunkPool& pool = shard_.pool();
   Outbox& outbox = receiver.outbox();
-  char* const begin = outbox.reserve(pool, head_bytes_max + (by_reference ? 0 : with_tail));
+  char* const begin =
+      outbox.reserve(pool, head_bytes_max + (by_reference ? 0 : size + protocol::line_end_bytes));
   char* end = header_bytes > 0 ? protocol::write_hmsg_head(begin, message.text.subject, sid,
                                                            message.text.reply, header_bytes, size)
                                : protocol::write_msg_head(begin, message.text.subject, sid,
@@ -334,9 +340,12 @@ Router::Delivery Router::append(Connection& receiver, const Subscription& subscr
   }
   if (by_reference) {
     outbox.commit(static_cast<size_t>(end - begin));
-    outbox.append_reference(pool, message.block, {bytes, with_tail});
+    outbox.append_reference(pool, message.block, {bytes, content_bytes});
+    if (message.tail_bytes == 0) outbox.append(pool, protocol::line_end_text);
   } else {
-    end = core::copy_short(end, bytes, with_tail);
+    end = core::copy_short(end, bytes, content_bytes);
+    if (message.tail_bytes == 0) [[unlikely]]
+      end = protocol::write_line_end(end);
     outbox.commit(static_cast<size_t>(end - begin));
   }
   receiver.flush_later();
@@ -408,13 +417,14 @@ void Router::on_record(ShardId from, std::string_view record) {
     const MessageRun& messages = run.messages();
     for (size_t i = 0; i < messages.count; i++) {
       const char* const begin = messages.behind(i).first;
-      deliver_record(*plan, head, extension, groups, {text, begin, messages.size, {}});
+      deliver_record(*plan, head, extension, groups,
+                     {text, begin, messages.size, messages.tail_bytes, {}});
       // A maximum that was reached, or a close, changes who gets the next.
       plan = &plan_for(memo, extension.account, text.subject);
     }
     return;
   }
-  Message message{text, record.data(), head.message_bytes, {}};
+  Message message{text, record.data(), head.message_bytes, tail_bytes_of(head), {}};
   if ((head.flags & message_by_reference) != 0) [[unlikely]] {
     const auto part = take_head<ReferencePart>(record);
     message.begin = part.begin;
@@ -522,10 +532,12 @@ void Router::answer_no_responders(Connection& requester, std::string_view subjec
       });
   if (own == plan.plain.end()) return;
   const std::string_view sid = (*own)->sid();
-  const size_t bytes_max = protocol::no_responders_message_bytes_max(reply, sid, subject);
   Outbox& outbox = requester.outbox();
-  char* const begin = outbox.reserve(shard_.pool(), bytes_max);
-  char* const end = protocol::write_no_responders(begin, reply, sid, subject);
+  char* const begin =
+      outbox.reserve(shard_.pool(), protocol::no_responders_message_bytes_max(reply, sid, subject));
+  char* const end = requester.binary() ? protocol::write_no_responders_frame(
+                                             begin, reply, sid, (*own)->literal, subject)
+                                       : protocol::write_no_responders(begin, reply, sid, subject);
   outbox.commit(static_cast<size_t>(end - begin));
   requester.flush_later();
   requester.count_out(1, protocol::no_responders_bytes(subject));

@@ -32,9 +32,12 @@ class Shard;
 /// (it cost a third of the publishing shard's time).
 struct Message {
   const protocol::Command& text;
-  const char* begin;  // Headers, then payload; in `block` if there is one. CR LF follows.
+  const char* begin;  // Headers, then payload; in `block` if there is one.
   size_t size;
+  size_t tail_bytes;     // Of the CR LF that follows; 0 where its publisher speaks in frames.
   core::BlockRef block;  // When the message is worth a reference.
+
+  size_t content_bytes() const { return size + tail_bytes; }
 };
 
 class Router {
@@ -52,10 +55,10 @@ class Router {
   /// connection is to try again when the shard resumes it.
   bool publish(Connection& publisher, const protocol::Command& command);
 
-  /// The same for messages that came by the same control line as the last, as most do: its memo has
-  /// the rest. Returns how many were taken: all of them, unless the publisher has to wait or is
-  /// closed.
-  size_t publish_again(Connection& publisher, const MessageRun& run);
+  /// The same for messages on one subject, such as came by the same control line as the last, as
+  /// most do. The publisher's memo is of that subject, or of none. Returns how many were taken: all
+  /// of them, unless the publisher has to wait or is closed.
+  size_t publish_again(Connection& publisher, std::string_view subject, const MessageRun& run);
 
   /// A record from another shard: everyone here whom it concerns gets it.
   void on_record(ShardId from, std::string_view record);
@@ -81,6 +84,8 @@ class Router {
   Delivery deliver(Subscription& subscription, const Message& message, bool sole);
   Delivery append(Connection& receiver, const Subscription& subscription, const Message& message,
                   bool sole);
+  Delivery append_frame(Connection& receiver, const Subscription& subscription,
+                        const Message& message, bool sole);
   Delivery settle(Connection& receiver, bool sole);
   size_t publish_run(Connection& publisher, RouteMemo& memo, MessageRun run);
   std::optional<size_t> receivers_of_run(const RouteMemo& memo, const Connection* publisher) const;
@@ -89,6 +94,8 @@ class Router {
   Delivery deliver_part(RouteMemo& memo, const MessageRun& part, const Connection* publisher,
                         bool sole);
   void append_part(Outbox& outbox, std::string_view head, const MessageRun& part);
+  void append_batches(Outbox& outbox, std::string_view sid, std::string_view subject,
+                      const MessageRun& part);
   core::BlockRef take_part_block();
   void deliver_record(const Plan& plan, const MessageHead& head, const MessageExtension& extension,
                       std::string_view groups, const Message& message);

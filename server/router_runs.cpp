@@ -3,9 +3,11 @@
 // them is left to the way of a single message, which knows all cases.
 
 #include <algorithm>
+#include <array>
 #include <span>
 
 #include "core/copy.hpp"
+#include "protocol/binary_writer.hpp"
 #include "server/router.hpp"
 #include "server/shard.hpp"
 
@@ -23,6 +25,7 @@ MessageHead& write_run_head(char* at, const Connection& publisher, const RouteMe
                             const MessageRun& run, bool sole) {
   MessageHead& head = *new (at) MessageHead;
   head.flags = sole ? run_flags | message_sole : run_flags;
+  if (run.tail_bytes == 0) head.flags |= message_bare;
   head.subject_bytes = static_cast<uint32_t>(memo.subject().size());
   head.message_bytes = static_cast<uint32_t>(run.size);
   head.origin_slot = publisher.slot();
@@ -30,11 +33,41 @@ MessageHead& write_run_head(char* at, const Connection& publisher, const RouteMe
   return head;
 }
 
+/// How a run is laid out for a receiver.
+enum class Layout : uint8_t {
+  lines,
+  batch,        // The subscription says the subject.
+  named_batch,  // It stands in the frame.
+};
+constexpr size_t layouts = 3;
+
+Layout layout_for(const Connection& receiver, const Subscription& subscription) {
+  if (!receiver.binary()) return Layout::lines;
+  return subscription.literal ? Layout::batch : Layout::named_batch;
+}
+
+/// What was laid out for all who have the same sid.
+struct SharedPart {
+  core::BlockRef block;
+  std::string_view bytes;
+};
+
+void write_batch(char* out, std::string_view sid, std::string_view subject,
+                 const MessageRun& part) {
+  out = protocol::write_batch_head(out, protocol::Operation::msg_batch,
+                                   {.id = protocol::subscription_number(sid),
+                                    .subject = subject,
+                                    .message_bytes = static_cast<uint32_t>(part.size),
+                                    .messages = static_cast<uint32_t>(part.count)});
+  copy_run(out, {}, part.bare());
+}
+
 }  // namespace
 
 // ---- From a client.
 
-size_t Router::publish_again(Connection& publisher, const MessageRun& run) {
+size_t Router::publish_again(Connection& publisher, std::string_view subject,
+                             const MessageRun& run) {
   RouteMemo& memo = publisher.route_memo();
   size_t taken = 0;
   while (taken < run.count && publisher.ready()) {
@@ -45,7 +78,7 @@ size_t Router::publish_again(Connection& publisher, const MessageRun& run) {
     }
     protocol::Command command;
     command.kind = protocol::CommandKind::pub;
-    command.subject = memo.subject();
+    command.subject = subject;
     command.reply = {};
     command.message = {rest.first, rest.size};
     command.header_bytes = 0;
@@ -67,8 +100,8 @@ size_t Router::publish_run(Connection& publisher, RouteMemo& memo, MessageRun ru
   const bool sole = *receivers + memo.plan().shards.size() == 1;
   if (!stays_in_place(memo, run) || !hand_over_in_place(publisher, memo, run, sole)) {
     for (const ShardId to : memo.plan().shards) {
-      run.count = std::min(run.count, shard_.link().run_room(to, memo.version(), publisher.slot(),
-                                                             run.content_bytes()));
+      run.count =
+          std::min(run.count, shard_.link().run_room(to, memo.version(), publisher.slot(), run));
     }
     if (run.count == 0) return 0;
     hand_over_run(publisher, memo, run, sole);
@@ -109,12 +142,11 @@ bool Router::hand_over_in_place(const Connection& publisher, const RouteMemo& me
 
 // Messages of one publisher that differ in nothing but their bytes go over as one record, for as
 // long as the other shard has not been shown it: a head, then message behind message, each with its
-// CR LF.
+// CR LF if it came with one.
 void Router::hand_over_run(const Connection& publisher, const RouteMemo& memo,
                            const MessageRun& run, bool sole) {
   for (const ShardId to : memo.plan().shards) {
-    const auto place =
-        shard_.link().append_run(to, publisher.slot(), run.content_bytes(), run.count);
+    const auto place = shard_.link().append_run(to, publisher.slot(), run);
     if (place.head != nullptr) write_run_head(place.head, publisher, memo, run, sole);
     copy_run(place.messages, {}, run);
   }
@@ -138,7 +170,7 @@ std::optional<size_t> Router::receivers_of_run(const RouteMemo& memo,
 Router::Delivery Router::deliver_run(RouteMemo& memo, const MessageRun& run,
                                      const Connection* publisher, bool sole) {
   const std::string_view sid = memo.plan().plain.front()->sid();
-  const size_t each_bytes = memo.head(sid, run.size).size() + run.content_bytes();
+  const size_t each_bytes = memo.head(sid, run.size).size() + run.size + protocol::line_end_bytes;
   const size_t messages_max = std::max<size_t>(1, part_bytes_max / each_bytes);
   Delivery slowest = Delivery::done;
   for (size_t done = 0; done < run.count;) {
@@ -156,28 +188,41 @@ Router::Delivery Router::deliver_part(RouteMemo& memo, const MessageRun& part,
                                       const Connection* publisher, bool sole) {
   const std::span<Subscription* const> subscriptions = memo.plan().plain;
   const std::string_view shared_sid = subscriptions.front()->sid();
-  core::BlockRef shared;
-  std::string_view shared_bytes;
+  std::array<SharedPart, layouts> shared;
   Delivery slowest = Delivery::done;
   for (Subscription* subscription : subscriptions) {
     if (!may_deliver(*subscription, publisher)) continue;
     Connection& receiver = shard_.owner(*subscription);
     Outbox& outbox = receiver.outbox();
     const std::string_view sid = subscription->sid();
-    const std::string_view head = memo.head(sid, part.size);
-    const size_t bytes = part.count * (head.size() + part.content_bytes());
-    if (subscriptions.size() > 1 && sid == shared_sid && bytes >= part_reference_bytes_min &&
-        !shared) {
-      shared = take_part_block();
-      if (shared) {
-        copy_run(shared->bytes(), head, part);
-        shared_bytes = {shared->bytes(), bytes};
+    const Layout layout = layout_for(receiver, *subscription);
+    const std::string_view head =
+        layout == Layout::lines ? memo.head(sid, part.size) : std::string_view();
+    const std::string_view subject =
+        layout == Layout::named_batch ? memo.subject() : std::string_view();
+    const size_t bytes = layout == Layout::lines
+                             ? part.count * (head.size() + part.size + protocol::line_end_bytes)
+                             : protocol::batch_head_bytes(subject.size()) + part.count * part.size;
+    SharedPart& same = shared[static_cast<size_t>(layout)];
+    const bool may_share = sid == shared_sid && (layout == Layout::lines || part.size > 0);
+    if (subscriptions.size() > 1 && may_share && bytes >= part_reference_bytes_min && !same.block) {
+      same.block = take_part_block();
+      if (same.block) {
+        char* const out = same.block->bytes();
+        if (layout == Layout::lines) {
+          copy_run_as_lines(out, head, part);
+        } else {
+          write_batch(out, sid, subject, part);
+        }
+        same.bytes = {out, bytes};
       }
     }
-    if (shared && sid == shared_sid) {
-      outbox.append_reference(shard_.pool(), shared, shared_bytes);
-    } else {
+    if (same.block && may_share) {
+      outbox.append_reference(shard_.pool(), same.block, same.bytes);
+    } else if (layout == Layout::lines) {
       append_part(outbox, head, part);
+    } else {
+      append_batches(outbox, sid, subject, part);
     }
     subscription->count_delivered(part.count);
     receiver.flush_later();
@@ -188,12 +233,33 @@ Router::Delivery Router::deliver_part(RouteMemo& memo, const MessageRun& part,
 }
 
 void Router::append_part(Outbox& outbox, std::string_view head, const MessageRun& part) {
-  const size_t each_bytes = head.size() + part.content_bytes();
+  const size_t each_bytes = head.size() + part.size + protocol::line_end_bytes;
   for (size_t done = 0; done < part.count;) {
     char* const out = outbox.reserve(shard_.pool(), each_bytes);
     const size_t now = std::min(part.count - done, outbox.room() / each_bytes);
-    copy_run(out, head, part.behind(done).front(now));
+    copy_run_as_lines(out, head, part.behind(done).front(now));
     outbox.commit(now * each_bytes);
+    done += now;
+  }
+}
+
+// As many batches as the outbox has pieces. Messages of no bytes have a frame each: in a batch they
+// could not be counted.
+void Router::append_batches(Outbox& outbox, std::string_view sid, std::string_view subject,
+                            const MessageRun& part) {
+  const size_t head_bytes = protocol::batch_head_bytes(subject.size());
+  for (size_t done = 0; done < part.count;) {
+    char* const out = outbox.reserve(shard_.pool(), head_bytes + part.size);
+    if (part.size == 0) {
+      protocol::write_message_head(out, protocol::Operation::msg,
+                                   {.id = protocol::subscription_number(sid), .subject = subject});
+      outbox.commit(head_bytes);
+      done++;
+      continue;
+    }
+    const size_t now = std::min(part.count - done, (outbox.room() - head_bytes) / part.size);
+    write_batch(out, sid, subject, part.behind(done).front(now));
+    outbox.commit(head_bytes + now * part.size);
     done += now;
   }
 }

@@ -26,6 +26,7 @@
 #include "server/server_id.hpp"
 #include "server/server_state.hpp"
 #include "server/shard.hpp"
+#include "server/subject_aliases.hpp"
 #include "server/version.hpp"
 
 namespace peal::server {
@@ -110,6 +111,8 @@ protocol::Info make_info(const Options& options, uint16_t port) {
   info.headers = !options.no_header_support;
   info.max_payload = options.limits.payload_bytes_max;
   info.peal_version = version;
+  info.framings = {std::string(protocol::text_framing), std::string(protocol::binary_framing)};
+  info.subject_aliases = SubjectAliases::aliases_max;
   return info;
 }
 

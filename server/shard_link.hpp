@@ -73,20 +73,21 @@ class ShardLink {
     return peer.data_out->append(record_bytes);
   }
 
-  /// How many messages of so many bytes can be handed over at once as a run: in one record, from
-  /// one origin, on the route of the record before. 0 when something is unusual, and has_room() and
+  /// How many messages like those of the run can be handed over at once: in one record, from one
+  /// origin, on the route of the record before. 0 when something is unusual, and has_room() and
   /// append() are to be asked.
-  size_t run_room(ShardId to, uint64_t route_version, uint32_t origin, size_t message_bytes) const {
+  size_t run_room(ShardId to, uint64_t route_version, uint32_t origin,
+                  const MessageRun& run) const {
     const Peer& peer = peers_[to];
     if (peer.route_version != route_version || route_version == 0 || !interest_flushed() ||
         !peer.side.empty()) {
       return 0;
     }
-    const size_t behind = room_behind(peer, origin, message_bytes);
+    const size_t behind = room_behind(peer, origin, run);
     if (behind > 0) return behind;
     if (peer.data_out->unpublished_bytes() >= publish_early_bytes_) return 0;
     const size_t bytes = std::min(run_bytes_max_, peer.data_out->known_room_bytes());
-    return bytes < sizeof(MessageHead) ? 0 : (bytes - sizeof(MessageHead)) / message_bytes;
+    return bytes < sizeof(MessageHead) ? 0 : (bytes - sizeof(MessageHead)) / run.content_bytes();
   }
 
   /// Where a run goes: behind the last record, or into a new one whose head is to be written.
@@ -94,17 +95,18 @@ class ShardLink {
     char* head;  // nullptr behind the last record.
     char* messages;
   };
-  /// REQUIRES that `count` is no more than the run_room() for the same.
-  RunPlace append_run(ShardId to, uint32_t origin, size_t message_bytes, size_t count) {
+  /// REQUIRES that it has no more messages than its run_room().
+  RunPlace append_run(ShardId to, uint32_t origin, const MessageRun& run) {
     Peer& peer = peers_[to];
-    const size_t bytes = count * message_bytes;
-    if (room_behind(peer, origin, message_bytes) > 0) {
+    const size_t bytes = run.count * run.content_bytes();
+    if (room_behind(peer, origin, run) > 0) {
       peer.run_bytes -= bytes;
       return {nullptr, peer.data_out->try_extend(bytes)};
     }
     peer.touched = true;
     peer.run_bytes = run_bytes_max_ - sizeof(MessageHead) - bytes;
-    peer.run_message_bytes = message_bytes;
+    peer.run_message_bytes = run.size;
+    peer.run_tail_bytes = run.tail_bytes;
     peer.run_origin = origin;
     stats_.messages_to_shards++;
     char* const record = peer.data_out->try_append(sizeof(MessageHead) + bytes);
@@ -188,12 +190,13 @@ class ShardLink {
  private:
   struct Peer;
   /// How many messages fit behind the last record, if that is such a run.
-  static size_t room_behind(const Peer& peer, uint32_t origin, size_t message_bytes) {
-    if (peer.run_bytes < message_bytes || peer.run_message_bytes != message_bytes ||
-        peer.run_origin != origin) {
+  static size_t room_behind(const Peer& peer, uint32_t origin, const MessageRun& run) {
+    const size_t each_bytes = run.content_bytes();
+    if (peer.run_bytes < each_bytes || peer.run_message_bytes != run.size ||
+        peer.run_tail_bytes != run.tail_bytes || peer.run_origin != origin) {
       return 0;
     }
-    return std::min(peer.run_bytes, peer.data_out->extension_bytes_max()) / message_bytes;
+    return std::min(peer.run_bytes, peer.data_out->extension_bytes_max()) / each_bytes;
   }
 
   core::Mailbox& out(core::Lane lane, ShardId to) const { return mesh_.mailbox(lane, here_, to); }
@@ -224,6 +227,7 @@ class ShardLink {
     uint64_t route_version = 0;  // Of the last data record.
     size_t run_bytes = 0;        // How much longer it may become, if it is a run.
     size_t run_message_bytes = 0;
+    size_t run_tail_bytes = 0;
     uint32_t run_origin = 0;
     bool touched = false;
     std::deque<Deferred> side;

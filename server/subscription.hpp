@@ -31,6 +31,7 @@ class Subscription {
   bool in_force = true;  // False between unsubscribe() and reclaim().
   bool in_queue_group : 1 = false;
   bool filtered : 1 = false;  // Its owner may not see all that it matches.
+  bool literal : 1 = false;   // It matches one subject alone.
 
   void count_delivered(size_t count) {
     const size_t left = UINT32_MAX - delivered;

@@ -47,7 +47,7 @@ TEST_CASE("connect: reads every field") {
       R"({"verbose":false,"pedantic":false,"echo":false,"headers":true,"no_responders":true,)"
       R"("tls_required":true,"new_account":true,"protocol":1,"name":"a","lang":"b","version":"c",)"
       R"("user":"d","pass":"e","auth_token":"f","nkey":"g","jwt":"h","sig":"i","proxy_sig":"j",)"
-      R"("account":"k","remote_account":"l"})");
+      R"("account":"k","remote_account":"l","framing":"m"})");
   CHECK_FALSE(o.verbose);
   CHECK_FALSE(o.pedantic);
   CHECK_FALSE(o.echo);
@@ -57,7 +57,8 @@ TEST_CASE("connect: reads every field") {
   CHECK(o.new_account);
   CHECK(o.protocol == 1);
   CHECK(o.name + o.lang + o.version + o.user + o.pass + o.auth_token == "abcdef");
-  CHECK(o.nkey + o.jwt + o.sig + o.proxy_sig + o.account + o.remote_account == "ghijkl");
+  CHECK(o.nkey + o.jwt + o.sig + o.proxy_sig + o.account + o.remote_account + o.framing ==
+        "ghijklm");
 }
 
 TEST_CASE("connect: keys have no case, escapes in them count, the last of equal ones wins") {

@@ -19,6 +19,15 @@ TEST_CASE("error: the texts are those of nats-server") {
   CHECK(err_line(Refusal::invalid_publish_subject) == "-ERR 'Invalid Publish Subject'\r\n");
 }
 
+TEST_CASE("error: what is wrong with frames is said, and closes") {
+  CHECK(err_line(Refusal::invalid_frame) == "-ERR 'Invalid Frame'\r\n");
+  CHECK(err_line(Refusal::unknown_subject_alias) == "-ERR 'Unknown Subject Alias'\r\n");
+  CHECK(err_line(Refusal::subject_aliases_exceeded) ==
+        "-ERR 'maximum subject aliases exceeded'\r\n");
+  CHECK(err_line(Refusal::unsupported_framing) == "-ERR 'Unsupported Framing'\r\n");
+  CHECK(err_line(Refusal::framing_fixed) == "-ERR 'Framing Cannot Change'\r\n");
+}
+
 TEST_CASE("error: some say nothing and close") {
   for (const Refusal refusal :
        {Refusal::parse_error, Refusal::protocol_violation, Refusal::headers_not_negotiated}) {

@@ -39,6 +39,8 @@ TEST_CASE("info: writes all it is told, in nats-server's order") {
   info.api_lvl = 5;
   info.xkey = "X";
   info.peal_version = "0.1.0";
+  info.framings = {"text", "binary/1"};
+  info.subject_aliases = 256;
   CHECK(info_line(info) ==
         "INFO {\"server_id\":\"N\",\"server_name\":\"name\",\"version\":\"2.15.1\",\"proto\":1,"
         "\"git_commit\":\"c\",\"go\":\"peal\",\"host\":\"0.0.0.0\",\"port\":65535,\"headers\":true,"
@@ -47,7 +49,8 @@ TEST_CASE("info: writes all it is told, in nats-server's order") {
         "\"client_ip\":\"127.0.0.1\",\"nonce\":\"n\",\"cluster\":\"C\",\"cluster_dynamic\":true,"
         "\"domain\":\"d\",\"connect_urls\":[\"a:1\",\"b:2\"],\"ldm\":true,\"connect_info\":true,"
         "\"remote_account\":\"$G\",\"acc_is_sys\":true,\"api_lvl\":5,\"xkey\":\"X\","
-        "\"peal_version\":\"0.1.0\"} \r\n");
+        "\"peal_version\":\"0.1.0\",\"framings\":[\"text\",\"binary/1\"],"
+        "\"subject_aliases\":256} \r\n");
 }
 
 TEST_CASE("info: a name cannot break out of the line") {

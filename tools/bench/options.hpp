@@ -38,6 +38,7 @@ struct Options {
   // What.
   size_t size_bytes = 128;
   uint32_t headers = 0;
+  bool binary = false;  // In frames, not in lines.
   uint32_t subjects = 1;
   double zipf = 0;  // Skew; 0 is uniform.
   std::string subject_prefix = "bench";
