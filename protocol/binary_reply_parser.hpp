@@ -19,13 +19,13 @@ namespace peal::protocol {
 /// One struct, reused, of which only the fields of its kind are written; views live until the next
 /// call, and as long as the input.
 struct BinaryReply {
-  ReplyKind kind;             // MSG with and without headers is `msg` alike.
-  uint32_t sid = 0;           // MSG.
-  std::string_view subject;   // MSG; empty: the one that was subscribed to.
-  std::string_view reply;     // MSG; empty when there is none.
-  std::string_view message;   // MSG: headers, then payload.
-  uint32_t header_bytes = 0;  // MSG.
-  std::string_view text;      // INFO: its JSON. ERR: its sentence.
+  ReplyKind kind = ReplyKind::ok;  // MSG with and without headers is `msg` alike.
+  uint32_t sid = 0;                // MSG.
+  std::string_view subject;        // MSG; empty: the one that was subscribed to.
+  std::string_view reply;          // MSG; empty when there is none.
+  std::string_view message;        // MSG: headers, then payload.
+  uint32_t header_bytes = 0;       // MSG.
+  std::string_view text;           // INFO: its JSON. ERR: its sentence.
 };
 
 class BinaryReplyParser {

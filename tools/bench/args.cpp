@@ -142,6 +142,7 @@ cxxopts::Options flags() {
       "w,warmup", "how long to run before measuring", text(), "TIME");
   all.add_options("What")("size", "bytes of payload (default: 128)", text(), "BYTES")(
       "headers", "headers of each message (default: 0)", text(), "N")(
+      "binary", "in frames instead of lines (Peal's binary/1)")(
       "subjects", "publish on so many subjects in turn, up to 1M", text(), "N")(
       "zipf", "pick among them with this skew instead (1 is the classic)", text(), "S")(
       "subject-prefix", "first tokens of every subject (default: bench)", text(), "SUBJECT")(
@@ -205,6 +206,7 @@ void read_flags(Reader& read, Options& out) {
   read.real("rate", out.rate);
   read.number("size", 0, size_bytes_max, out.size_bytes);
   read.number("headers", 0, headers_max, out.headers);
+  read.flag("binary", out.binary);
   read.number("subjects", 1, subjects_max, out.subjects);
   read.real("zipf", out.zipf);
   read.text("subject-prefix", out.subject_prefix);
@@ -279,6 +281,7 @@ Refusal check_use(const Reader& read, Command command) {
   } uses[] = {
       {"rate", publishes},
       {"headers", publishes},
+      {"binary", publishes || subscribes || requests},
       {"subjects", publishes || subscribes},
       {"zipf", publishes},
       {"warmup", publishes || requests},

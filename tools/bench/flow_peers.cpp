@@ -23,7 +23,8 @@ SubscriberPlan subscriber_plan(const Options& options, const FlowPlan& flow,
   const MessageShape shape{.subject = subjects.subject(options.pairs ? index : 0, 0),
                            .reply = {},
                            .payload_bytes = options.size_bytes,
-                           .headers = options.headers};
+                           .headers = options.headers,
+                           .binary = options.binary};
   ExpectedMessage& expected = plan.expected;
   expected.subject_bytes = shape.subject.size();
   expected.subject_start = shape.subject;
@@ -32,7 +33,12 @@ SubscriberPlan subscriber_plan(const Options& options, const FlowPlan& flow,
   }
   expected.headers = header_block(shape.headers);
   expected.message_bytes = expected.headers.size() + shape.payload_bytes;
-  expected.frame_bytes = msg_bytes(shape, plan.filters.size() == 1 ? 1 : 7);
+  if (!options.binary) {
+    expected.frame_bytes = msg_bytes(shape, plan.filters.size() == 1 ? 1 : 7);
+  } else if (plan.filters.front().find('*') == std::string::npos) {
+    expected.subject_start.clear();  // The subscription says it.
+    expected.subject_bytes = 0;
+  }
   return plan;
 }
 
@@ -42,7 +48,7 @@ std::optional<std::string> FlowPeers::open(const Options& options, const FlowPla
                                            const Subjects& subjects,
                                            const PublisherPlan& publisher_plan,
                                            const RunControl& control) {
-  auto resolved = resolve(options.servers, options.tls);
+  auto resolved = resolve(options.servers, options.tls, options.binary);
   if (auto* error = std::get_if<std::string>(&resolved)) return *error;
   const auto& servers = std::get<std::vector<Server>>(resolved);
   const uint32_t subscriber_count = plan.subscribes ? options.subscribers : 0;

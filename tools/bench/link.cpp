@@ -6,12 +6,13 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include "protocol/binary_writer.hpp"
 #include "protocol/json.hpp"
-#include "protocol/writer.hpp"
 #include "tools/bench/clock.hpp"
 
 namespace peal::bench {
@@ -20,13 +21,14 @@ namespace {
 // How long a server may take for anything of the handshake.
 constexpr int patience_s = 10;
 
-std::string connect_line(const ServerUrl& url) {
+std::string connect_line(const ServerUrl& url, bool binary) {
   protocol::JsonWriter json;
   json.begin_object();
   json.key("verbose").value(false).key("pedantic").value(false);
   json.key("headers").value(true).key("no_responders").value(true);
   json.key("name").value("peal-bench").key("lang").value("C++").key("version").value("0.1.0");
   json.key("protocol").value(1);
+  if (binary) json.key("framing").value(protocol::binary_framing);
   if (!url.user.empty() && !url.password.empty()) {
     json.key("user").value(url.user).key("pass").value(url.password);
   } else if (!url.user.empty()) {
@@ -72,14 +74,27 @@ std::optional<std::string> shake_hands(Link& link, const Server& server) {
   } else if (link.replies().info().find("\"tls_required\":true") != std::string::npos) {
     return "it requires TLS: ask for it by tls:// or --tls";
   }
+  if (server.binary) {
+    const std::string offer = fmt::format("\"{}\"", protocol::binary_framing);
+    if (link.replies().info().find(offer) == std::string::npos) {
+      return fmt::format("it does not offer the framing {}", protocol::binary_framing);
+    }
+    link.replies().expect_frames();
+  }
   if (!link.send_all(server.connect)) return why_closed(link.replies());
+  while (server.binary && !link.binary()) {
+    if (link.replies().receive(link.fd(), 0, [](const auto&) {}) != Received::bytes) {
+      return why_closed(link.replies());
+    }
+    if (!link.replies().error().empty()) return link.replies().error();
+  }
   return link.barrier();
 }
 
 }  // namespace
 
 std::variant<std::vector<Server>, std::string> resolve(const std::vector<ServerUrl>& urls,
-                                                       const TlsChoice& tls) {
+                                                       const TlsChoice& tls, bool binary) {
   std::vector<Server> servers;
   std::shared_ptr<const TlsContext> context;
   if (tls.wanted) {
@@ -103,7 +118,8 @@ std::variant<std::vector<Server>, std::string> resolve(const std::vector<ServerU
     server.shown = fmt::format("{}:{}", url.host, url.port);
     server.host = url.host;
     server.tls = context;
-    server.connect = connect_line(url);
+    server.connect = connect_line(url, binary);
+    server.binary = binary;
     servers.push_back(std::move(server));
     freeaddrinfo(found);
   }
@@ -142,16 +158,32 @@ bool Link::send_all(std::string_view bytes) {
   return true;
 }
 
+bool Link::send_word(std::string_view line, protocol::Operation operation) {
+  if (!binary()) return send_all(line);
+  std::array<char, protocol::frame_head_bytes> frame;
+  protocol::write_text_frame(frame.data(), operation);
+  return send_all({frame.data(), frame.size()});
+}
+
+std::string Link::sub_bytes(std::string_view filter, std::string_view queue, uint32_t sid) const {
+  if (!binary()) {
+    return fmt::format("SUB {} {}{}{}\r\n", filter, queue, queue.empty() ? "" : " ", sid);
+  }
+  std::string frame(protocol::sub_bytes_max(filter.size(), queue.size()), '\0');
+  frame.resize(size_t(protocol::write_sub(frame.data(), sid, filter, queue) - frame.data()));
+  return frame;
+}
+
 bool Link::answer_pings() {
   for (uint32_t pings = replies_.take_pings(); pings > 0; pings--) {
-    if (!send_all(protocol::pong_line)) return false;
+    if (!send_pong()) return false;
   }
   return true;
 }
 
 std::optional<std::string> Link::barrier() {
   const uint64_t pongs = replies_.pongs();
-  if (!send_all(protocol::ping_line)) return why_closed(replies_);
+  if (!send_ping()) return why_closed(replies_);
   while (replies_.pongs() == pongs) {
     switch (replies_.receive(fd_, 0, [](const auto&) {})) {
       case Received::bytes:

@@ -11,6 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include "protocol/binary_frame.hpp"
+#include "protocol/writer.hpp"
 #include "tools/bench/reply_stream.hpp"
 #include "tools/bench/server_url.hpp"
 #include "tools/bench/tls.hpp"
@@ -25,11 +27,12 @@ struct Server {
   std::string host;     // As it was given, for its certificate.
   std::string connect;  // The CONNECT line with the credentials in it.
   std::shared_ptr<const TlsContext> tls = {};
+  bool binary = false;  // It asks for frames.
 };
 
 /// The error is one sentence.
 std::variant<std::vector<Server>, std::string> resolve(const std::vector<ServerUrl>& urls,
-                                                       const TlsChoice& tls);
+                                                       const TlsChoice& tls, bool binary = false);
 
 /// Owned by one thread at a time; shut_down alone may come from another.
 class Link {
@@ -50,6 +53,15 @@ class Link {
   /// As send(), with errno.
   ssize_t send_some(std::string_view bytes, int flags);
 
+  /// It speaks in frames.
+  bool binary() const { return replies_.in_frames(); }
+
+  /// SUB, as it is written here. An empty queue is none.
+  std::string sub_bytes(std::string_view filter, std::string_view queue, uint32_t sid) const;
+
+  bool send_ping() { return send_word(protocol::ping_line, protocol::Operation::ping); }
+  bool send_pong() { return send_word(protocol::pong_line, protocol::Operation::pong); }
+
   /// Waits until all is sent; false when the connection is gone.
   bool send_all(std::string_view bytes);
 
@@ -67,6 +79,8 @@ class Link {
   void set_receive_timeout(int ms);
 
  private:
+  bool send_word(std::string_view line, protocol::Operation operation);
+
   int fd_;
   std::unique_ptr<TlsStream> tls_;
   ReplyStream replies_;

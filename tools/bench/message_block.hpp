@@ -1,6 +1,7 @@
 #pragma once
 // Many PUBs of one shape, built once and sent again and again; what differs from one to the next is
-// written in place. It knows the bytes of a PUB; when they are sent it must never know.
+// written in place. In frames they are one batch, if they can be. It knows the bytes of a PUB; when
+// they are sent it must never know.
 
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +15,8 @@ struct MessageShape {
   std::string reply;    // Empty: none.
   size_t payload_bytes = 0;
   uint32_t headers = 0;
+  bool binary = false;  // A frame, and no lines.
+  bool leaves = false;  // The subject's end differs from message to message.
 };
 
 /// The NATS/1.0 block of so many headers; empty for none.
@@ -35,13 +38,14 @@ class MessageBlock {
   char* payload(size_t index) { return at(index) + payload_at_; }
   /// The last digits of its subject.
   char* leaf(size_t index) { return at(index) + leaf_at_; }
-  std::string_view first(size_t count) const {
-    return std::string_view(bytes_).substr(0, count * message_bytes_);
-  }
+  /// The bytes of the first so many. The block is the caller's alone.
+  std::string_view first(size_t count);
 
  private:
-  char* at(size_t index) { return bytes_.data() + index * message_bytes_; }
+  char* at(size_t index) { return bytes_.data() + batch_head_.size() + index * message_bytes_; }
 
+  MessageShape shape_;
+  std::string batch_head_;  // In front of all, where they are one batch.
   std::string bytes_;
   size_t messages_;
   size_t message_bytes_;

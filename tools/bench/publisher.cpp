@@ -26,7 +26,9 @@ MessageShape shape_of(const PublisherPlan& plan, uint32_t index) {
   return {.subject = plan.subjects.subject(plan.options.pairs ? index : 0, 0),
           .reply = {},
           .payload_bytes = plan.options.size_bytes,
-          .headers = plan.options.headers};
+          .headers = plan.options.headers,
+          .binary = plan.options.binary,
+          .leaves = plan.subjects.has_leaves()};
 }
 
 }  // namespace

@@ -30,6 +30,23 @@ Received ReplyStream::read_some(int fd, int flags) {
   }
 }
 
+// Whatever came in frames reads as if it had come in lines, but for the subject that a frame leaves
+// out.
+protocol::Step ReplyStream::next(std::string_view input, protocol::Reply& reply) {
+  if (!in_frames_) [[likely]]
+    return parser_.next(input, reply);
+  protocol::BinaryReply framed;
+  const protocol::Step step = frames_.next(input, framed);
+  reply.kind = framed.kind;
+  reply.subject = framed.subject;
+  reply.sid = {sid_, size_t(protocol::write_decimal(sid_, framed.sid) - sid_)};
+  reply.reply = framed.reply;
+  reply.message = framed.message;
+  reply.header_bytes = framed.header_bytes;
+  reply.text = framed.text;
+  return step;
+}
+
 void ReplyStream::on_line(const protocol::Reply& reply) {
   switch (reply.kind) {
     case protocol::ReplyKind::info:
@@ -45,6 +62,8 @@ void ReplyStream::on_line(const protocol::Reply& reply) {
       error_ = reply.text;
       return;
     case protocol::ReplyKind::ok:
+      in_frames_ = in_frames_ || frames_expected_;
+      return;
     case protocol::ReplyKind::msg:
     case protocol::ReplyKind::hmsg:
       return;

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/binary_reply_parser.hpp"
+#include "protocol/decimal.hpp"
 #include "protocol/reply_parser.hpp"
 #include "tools/bench/tls.hpp"
 
@@ -27,6 +29,9 @@ class ReplyStream {
 
   /// From now on what comes is encrypted. `tls` outlives this.
   void decrypt_by(TlsStream* tls) { tls_ = tls; }
+  /// Behind the next +OK there are frames.
+  void expect_frames() { frames_expected_ = true; }
+  bool in_frames() const { return in_frames_; }
 
   /// One receive, and a call with a `const protocol::Reply&` for each message in what came. Its
   /// views live for that call.
@@ -49,6 +54,17 @@ class ReplyStream {
     parser_ = {};
     return rest;
   }
+  /// The same where frames are spoken: gives up the messages that a batch still owes, and says how
+  /// many bytes of them were here and are to come. False in the middle of anything else.
+  bool drop_batch(size_t& here_bytes, size_t& to_come_bytes) {
+    here_bytes = end_ - begin_;
+    const size_t left_bytes = frames_.batch_bytes_left();
+    if (left_bytes < here_bytes) return false;
+    to_come_bytes = left_bytes - here_bytes;
+    begin_ = end_ = 0;
+    frames_ = {};
+    return true;
+  }
   /// The last -ERR, or how the server broke the protocol.
   const std::string& error() const { return error_; }
   /// The last INFO.
@@ -59,6 +75,7 @@ class ReplyStream {
   bool has_rest() const { return tls_ != nullptr && tls_->has_rest(); }
   template <typename OnMessage>
   Received parse(OnMessage&& on_message);
+  protocol::Step next(std::string_view input, protocol::Reply& reply);
   void on_line(const protocol::Reply& reply);
   void make_room(size_t needed_bytes);
 
@@ -67,6 +84,10 @@ class ReplyStream {
   size_t begin_ = 0;
   size_t end_ = 0;
   protocol::ReplyParser parser_;
+  protocol::BinaryReplyParser frames_;
+  bool frames_expected_ = false;
+  bool in_frames_ = false;
+  char sid_[protocol::decimal_bytes_max];
   uint32_t pings_ = 0;
   uint64_t pongs_ = 0;
   std::string error_;
@@ -89,7 +110,7 @@ template <typename OnMessage>
 Received ReplyStream::parse(OnMessage&& on_message) {
   protocol::Reply reply;
   while (true) {
-    const auto step = parser_.next({buffer_.data() + begin_, end_ - begin_}, reply);
+    const auto step = next({buffer_.data() + begin_, end_ - begin_}, reply);
     if (step.kind == protocol::StepKind::refused) {
       error_ = "what it sent is not the NATS protocol";
       return Received::closed;

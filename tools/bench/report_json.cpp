@@ -25,6 +25,7 @@ void write_options(JsonWriter& json, const Options& options) {
   json.key("rate").value(options.rate);
   json.key("size").value(uint64_t{options.size_bytes});
   json.key("headers").value(options.headers);
+  json.key("framing").value(options.binary ? "binary/1" : "text");
   json.key("subjects").value(options.subjects);
   json.key("zipf").value(options.zipf);
   json.key("seed").value(options.seed);

@@ -48,12 +48,13 @@ Requester::Requester(Link link, const Options& options, uint32_t index)
   request_ = pub_bytes({.subject = request_subject(options),
                         .reply = reply,
                         .payload_bytes = options.size_bytes,
-                        .headers = 0});
+                        .headers = 0,
+                        .binary = options.binary});
   slot_at_ = request_.find(reply) + reply.size() - slot_digits;
 }
 
 std::optional<std::string> Requester::subscribe() {
-  if (!link_.send_all(fmt::format("SUB {}.* 1\r\n", inbox_))) return "the connection was closed";
+  if (!link_.send_all(link_.sub_bytes(inbox_ + ".*", {}, 1))) return "the connection was closed";
   return link_.barrier();
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "protocol/binary_writer.hpp"
 #include "tools/bench/clock.hpp"
 #include "tools/bench/requester.hpp"
 
@@ -17,15 +18,32 @@ Responder::Responder(Link link, const Options& options, uint32_t index)
     : options_(options),
       link_(std::move(link)),
       index_(index),
-      answer_tail_(
-          fmt::format(" {}\r\n{}\r\n", options.size_bytes, std::string(options.size_bytes, 'r'))) {}
+      answer_(options.size_bytes, 'r'),
+      answer_tail_(fmt::format(" {}\r\n{}\r\n", options.size_bytes, answer_)) {}
 
 std::optional<std::string> Responder::subscribe() {
-  const std::string line =
-      fmt::format("SUB {} {} 1\r\n", request_subject(options_),
-                  options_.queue.empty() ? default_queue : std::string_view(options_.queue));
-  if (!link_.send_all(line)) return "the connection was closed";
+  const std::string_view queue =
+      options_.queue.empty() ? default_queue : std::string_view(options_.queue);
+  if (!link_.send_all(link_.sub_bytes(request_subject(options_), queue, 1))) {
+    return "the connection was closed";
+  }
   return link_.barrier();
+}
+
+void Responder::add_answer(std::string_view to) {
+  if (link_.binary()) {
+    const size_t begin = out_.size();
+    out_.resize(begin + protocol::message_head_bytes_max(to.size(), 0));
+    const char* const end =
+        protocol::write_message_head(out_.data() + begin, protocol::Operation::pub,
+                                     {.subject = to, .message_bytes = answer_.size()});
+    out_.resize(size_t(end - out_.data()));
+    out_ += answer_;
+    return;
+  }
+  out_ += "PUB ";
+  out_ += to;
+  out_ += answer_tail_;
 }
 
 // All answers to what one receive brought leave in one send.
@@ -34,9 +52,7 @@ Received Responder::receive(int flags) {
   const Received received =
       link_.replies().receive(link_.fd(), flags, [&](const protocol::Reply& request) {
         if (request.reply.empty()) return;
-        out_ += "PUB ";
-        out_ += request.reply;
-        out_ += answer_tail_;
+        add_answer(request.reply);
         answered++;
         bytes += request.message.size();
       });

@@ -29,9 +29,12 @@ class Responder {
   int64_t last_ns() const { return last_ns_.load(std::memory_order_relaxed); }
 
  private:
+  void add_answer(std::string_view to);
+
   const Options& options_;
   Link link_;
   uint32_t index_;
+  std::string answer_;
   std::string answer_tail_;  // From the size to the last line end.
   std::string out_;
   std::atomic<uint64_t> answered_{0};

@@ -94,7 +94,7 @@ class Requests {
 };
 
 std::optional<std::string> Requests::open() {
-  auto resolved = resolve(options_.servers, options_.tls);
+  auto resolved = resolve(options_.servers, options_.tls, options_.binary);
   if (auto* error = std::get_if<std::string>(&resolved)) return *error;
   const auto& servers = std::get<std::vector<Server>>(resolved);
   const bool responds = options_.command != Command::request;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "protocol/writer.hpp"
@@ -35,12 +36,11 @@ std::optional<std::string> Subscriber::subscribe() {
   const bool one = plan_.filters.size() == 1;
   uint32_t sid = one ? 1 : 1'000'000;
   sid_bytes_ = one ? 1 : 7;
-  const std::string queue = plan_.queue.empty() ? "" : plan_.queue + " ";
-  std::string lines;
+  std::string all;
   for (const std::string& filter : plan_.filters) {
-    lines += fmt::format("SUB {} {}{}\r\n", filter, queue, sid++);
+    all += link_.sub_bytes(filter, plan_.queue, sid++);
   }
-  if (!link_.send_all(lines)) return "the connection was closed";
+  if (!link_.send_all(all)) return "the connection was closed";
   // A server answers the first PING of a connection, then says one more INFO. Behind the answer to
   // another one there is nothing but messages.
   if (auto error = link_.barrier()) return error;
@@ -52,7 +52,7 @@ Received Subscriber::receive(int flags) {
     const Received looked = look(flags);
     if (looked != Received::bytes) return looked;
   }
-  if (discarding_) return discard(flags);
+  if (discarding_) return link_.binary() ? discard_frames(flags) : discard(flags);
   int64_t now = 0;
   ReplyStream& replies = link_.replies();
   const Received received = replies.receive(link_.fd(), flags, [&](const protocol::Reply& reply) {
@@ -65,7 +65,10 @@ Received Subscriber::receive(int flags) {
   });
   if (now != 0) show_counts(now);
   if (!link_.answer_pings()) return Received::closed;
-  if (uniform_ && received == Received::bytes && link_.is_clear()) {
+  if (!uniform_ || received != Received::bytes || !link_.is_clear()) return received;
+  if (link_.binary()) {
+    discarding_ = replies.drop_batch(discarded_bytes_, batch_left_bytes_);
+  } else {
     discarding_ = true;
     discarded_bytes_ = replies.drop_rest();
   }
@@ -86,11 +89,58 @@ Received Subscriber::discard(int flags) {
   return errno == EAGAIN || errno == EINTR ? Received::nothing : Received::closed;
 }
 
+// In frames there is a head to be read before each batch, and what is behind it is not looked at.
+Received Subscriber::discard_frames(int flags) {
+  const bool in_body = names_left_bytes_ + batch_left_bytes_ > 0;
+  const ssize_t got =
+      in_body ? ::recv(link_.fd(), nowhere,
+                       std::min(names_left_bytes_ + batch_left_bytes_, discard_bytes),
+                       MSG_TRUNC | flags)
+              : ::recv(link_.fd(), head_.data() + head_bytes_, head_.size() - head_bytes_, flags);
+  if (got == 0) return Received::closed;
+  if (got < 0) return errno == EAGAIN || errno == EINTR ? Received::nothing : Received::closed;
+  if (in_body) {
+    const size_t names = std::min(size_t(got), names_left_bytes_);
+    names_left_bytes_ -= names;
+    batch_left_bytes_ -= size_t(got) - names;
+    discarded_bytes_ += size_t(got) - names;
+    show_counts(now_ns());
+    return Received::bytes;
+  }
+  head_bytes_ += size_t(got);
+  if (head_bytes_ < head_.size()) return Received::bytes;
+  head_bytes_ = 0;
+  return on_head(protocol::load_frame_head(head_.data())) ? Received::bytes : Received::closed;
+}
+
+// False when it is not what was expected: then nothing can be counted any more.
+bool Subscriber::on_head(const protocol::FrameHead& head) {
+  using protocol::Operation;
+  switch (head.operation) {
+    case Operation::msg:
+    case Operation::msg_batch:
+      names_left_bytes_ = head.subject_bytes;
+      batch_left_bytes_ = head.body_bytes - head.subject_bytes;
+      return head.flags == 0 && head.subject_bytes <= head.body_bytes &&
+             (head.operation == Operation::msg
+                  ? head.reply_bytes == 0 && batch_left_bytes_ == uniform_bytes()
+                  : head.number() == uniform_bytes());
+    case Operation::ping:
+      return link_.send_pong();
+    case Operation::info:
+    case Operation::err:
+      names_left_bytes_ = head.body_bytes;
+      return head.operation == Operation::info;
+    default:
+      return true;
+  }
+}
+
 void Subscriber::show_counts(int64_t now_ns) {
   uint64_t messages = parsed_;
   uint64_t bytes = parsed_bytes_;
   if (discarding_) {
-    const uint64_t discarded = discarded_bytes_ / plan_.expected.frame_bytes;
+    const uint64_t discarded = discarded_bytes_ / uniform_bytes();
     messages += discarded;
     bytes += discarded * plan_.expected.message_bytes;
   }
@@ -103,7 +153,7 @@ void Subscriber::show_counts(int64_t now_ns) {
 // A rest of whole PINGs may be PINGs, or the front of a message whose other half is delayed. What
 // comes next tells. Until then, a PONG too many does no harm.
 void Subscriber::on_quiet() {
-  if (!discarding_) return;
+  if (!discarding_ || link_.binary()) return;
   const uint64_t rest = discarded_bytes_ % plan_.expected.frame_bytes;
   if (rest % protocol::ping_line.size() != 0) return;
   if (rest != 0) link_.send_all(protocol::pong_line);
@@ -140,7 +190,7 @@ void Subscriber::on_message(const protocol::Reply& reply, int64_t now_ns) {
   parsed_bytes_ += reply.message.size();
   switch (plan_.listening) {
     case Listening::count:
-      uniform_ = plan_.expected.frame_bytes != 0 && looks_right(reply);
+      uniform_ = uniform_bytes() != 0 && looks_right(reply);
       return;
     case Listening::time: {
       const std::string_view payload = reply.message.substr(reply.header_bytes);

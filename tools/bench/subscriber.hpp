@@ -3,6 +3,7 @@
 // thread that has several of them. It knows frames and stamps; who publishes, and when enough has
 // come, it must never know.
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/binary_frame.hpp"
 #include "tools/bench/histogram.hpp"
 #include "tools/bench/link.hpp"
 #include "tools/bench/run_control.hpp"
@@ -68,6 +70,12 @@ class Subscriber {
 
  private:
   Received discard(int flags);
+  Received discard_frames(int flags);
+  bool on_head(const protocol::FrameHead& head);
+  /// How many bytes of those that are discarded make a message; 0: not known.
+  size_t uniform_bytes() const {
+    return link_.binary() ? plan_.expected.message_bytes : plan_.expected.frame_bytes;
+  }
   Received look(int flags);
   /// Tells the server that we are alive, without having been asked: for we may not see it ask.
   void keep_alive(int64_t now_ns);
@@ -86,7 +94,12 @@ class Subscriber {
   bool uniform_ = false;  // The last message was as expected.
   bool discarding_ = false;
   bool look_ = false;  // At the next bytes, before they are discarded too.
-  uint64_t discarded_bytes_ = 0;
+  size_t discarded_bytes_ = 0;
+  // Of frames: the head that is being read, and what is left of the body behind the last one.
+  std::array<char, protocol::frame_head_bytes> head_;
+  size_t head_bytes_ = 0;
+  size_t names_left_bytes_ = 0;
+  size_t batch_left_bytes_ = 0;
   int64_t alive_ns_ = 0;
 
   Histogram latency_;
