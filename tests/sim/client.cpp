@@ -21,12 +21,14 @@ Party& make_party(Oracle& oracle, Habits habits) {
 Client::Client(Stage& stage, const Habits& habits)
     : stage_(stage), party_(make_party(stage.oracle, habits)), habits_(habits) {
   if (!habits_.says_connect) return;
+  framed_ = stage.frames && mix(stage.scenario.seed * 64 + party_.id) % 2 == 0;
   const auto flag = [](bool value) { return value ? "true" : "false"; };
   const PartyOptions& options = habits_.options;
   out_ = std::string("CONNECT {\"verbose\":") + flag(options.verbose) +
          ",\"pedantic\":false,\"echo\":" + flag(options.echo) +
          ",\"headers\":" + flag(options.headers) +
          ",\"no_responders\":" + flag(options.no_responders) +
+         (framed_ ? ",\"framing\":\"binary/1\"" : "") +
          ",\"protocol\":" + (party_.id % 2 == 0 ? "1" : "0") + ",\"name\":\"c" +
          std::to_string(party_.id) + "\"}\r\n";
   stage_.oracle.connect(party_);
@@ -137,7 +139,7 @@ void Client::read() {
   if (babbles()) {
     replies_.bytes().clear();
   } else {
-    while (const auto reply = replies_.next()) take(*reply);
+    while (const auto reply = next_reply()) take(*reply);
   }
   if (!link_->client_sees_end()) return;
   // Nobody resets a connection that the server has ended, so whoever comes first is to blame.
@@ -149,13 +151,16 @@ void Client::take(const Reply& reply) {
     case Reply::Kind::info:
       break;
     case Reply::Kind::ping:
-      raw("PONG\r\n");
+      raw(framed_ ? frames::pong() : "PONG\r\n");
       break;
     case Reply::Kind::pong:
       stage_.oracle.ponged(party_);
       break;
     case Reply::Kind::ok:
-      stage_.oracle.acknowledged(party_);
+      // The first one says that frames follow, to the quiet as well.
+      if (!framed_ || in_frames_ || party_.options.verbose) stage_.oracle.acknowledged(party_);
+      if (framed_ && !in_frames_) replies_.drop_taken();
+      in_frames_ = framed_;
       break;
     case Reply::Kind::error:
       if (!party_.options.may_be_cut_off) {
@@ -163,16 +168,28 @@ void Client::take(const Reply& reply) {
                     "client " + std::to_string(party_.id) + " got " + std::string(reply.text));
       }
       break;
-    case Reply::Kind::message: {
-      const Oracle::Seen seen = stage_.oracle.delivered(
-          party_, {reply.subject, reply.sid, reply.reply, reply.headers, reply.payload});
-      if (seen.refused) {
-        on_refusal(*seen.message, *seen.subscription);
-      } else {
-        on_message(*seen.message, *seen.subscription);
-      }
+    case Reply::Kind::message:
+      take_message(reply);
       break;
-    }
+  }
+}
+
+std::optional<Reply> Client::next_reply() {
+  return in_frames_ ? frames_.next(replies_.bytes()) : replies_.next();
+}
+
+void Client::take_message(Reply reply) {
+  if (in_frames_ && reply.subject.empty()) {
+    const auto known = filters_.find(reply.sid);
+    if (known == filters_.end()) World::fail("bytes", "a message for a subscription of nobody's");
+    reply.subject = known->second;
+  }
+  const Oracle::Seen seen = stage_.oracle.delivered(
+      party_, {reply.subject, reply.sid, reply.reply, reply.headers, reply.payload});
+  if (seen.refused) {
+    on_refusal(*seen.message, *seen.subscription);
+  } else {
+    on_message(*seen.message, *seen.subscription);
   }
 }
 
@@ -207,7 +224,7 @@ void Client::write() {
 void Client::command(std::string_view text, std::string_view more, uint32_t number) {
   out_ += text;
   out_ += more;
-  out_ += "\r\n";
+  if (!framed_) out_ += "\r\n";
   marks_.push_back({out_written_ + out_.size() - out_head_, number});
   plan(stage_.world.now() + stage_.world.delay());
 }
@@ -219,12 +236,22 @@ void Client::raw(std::string_view bytes) {
 
 void Client::flush() {
   stage_.oracle.ping(party_);
-  command("PING", {}, party_.commands - 1);
+  command(framed_ ? frames::ping() : "PING", {}, party_.commands - 1);
 }
 
 Subscription& Client::sub(std::string_view filter, std::string_view queue, std::string_view sid) {
-  const std::string name = sid.empty() ? std::to_string(next_sid_++) : std::string(sid);
+  std::string name = sid.empty() ? std::to_string(next_sid_++) : std::string(sid);
+  if (framed_) {
+    // A message that says no subject is of the subject that its sid was for, always.
+    if (filters_.count(name) > 0 && filters_[name] != filter) name = std::to_string(next_sid_++);
+    filters_[name] = filter;
+  }
   Subscription& subscription = stage_.oracle.subscribe(party_, name, filter, queue);
+  if (framed_) {
+    const auto number = static_cast<uint32_t>(std::stoul(name));
+    command(frames::sub(number, std::string(filter), std::string(queue)), {}, subscription.command);
+    return subscription;
+  }
   std::string line = "SUB " + std::string(filter);
   if (!queue.empty()) line += " " + std::string(queue);
   command(line + " " + name, {}, subscription.command);
@@ -233,6 +260,11 @@ Subscription& Client::sub(std::string_view filter, std::string_view queue, std::
 
 void Client::unsub(Subscription& subscription, uint32_t max) {
   stage_.oracle.unsubscribe(party_, subscription, max);
+  if (framed_) {
+    const auto number = static_cast<uint32_t>(std::stoul(subscription.sid));
+    return command(frames::unsub(number, max), {},
+                   max == 0 ? subscription.unsub_command : subscription.max_command);
+  }
   command("UNSUB " + subscription.sid + (max == 0 ? "" : " " + std::to_string(max)), {},
           max == 0 ? subscription.unsub_command : subscription.max_command);
 }
@@ -245,6 +277,10 @@ Message& Client::pub(std::string subject, size_t payload_bytes, std::string repl
   }
   Message& message = stage_.oracle.publish(party_, std::move(subject), std::move(reply),
                                            std::move(headers), payload_bytes);
+  if (framed_) {
+    pub_frame(message);
+    return message;
+  }
   std::string line = message.headers.empty() ? "PUB " : "HPUB ";
   line += message.subject;
   if (!message.reply.empty()) line += " " + message.reply;
@@ -252,6 +288,47 @@ Message& Client::pub(std::string subject, size_t payload_bytes, std::string repl
   line += " " + std::to_string(message.headers.size() + message.payload.size()) + "\r\n";
   command(line + message.headers, message.payload, message.command);
   return message;
+}
+
+// By an alias where there is one left, and in batches where messages allow it.
+void Client::pub_frame(const Message& message) {
+  if (extends_batch(message)) return;
+  uint32_t alias = 0;
+  bool named = false;
+  if (const auto known = aliases_.find(message.subject); known != aliases_.end()) {
+    alias = known->second;
+    named = true;
+  } else if (aliases_.size() < 256 && message.id % 4 != 0) {
+    alias = static_cast<uint32_t>(aliases_.size()) + 1;
+    aliases_.emplace(message.subject, alias);
+  }
+  const std::string subject = named ? "" : message.subject;
+  const bool plain = message.reply.empty() && message.headers.empty();
+  if (plain && !message.payload.empty() && message.id % 3 != 0) {
+    batch_ = {out_written_ + out_.size() - out_head_, message.subject, message.payload.size()};
+    return command(frames::batch(alias, subject, message.payload), {}, message.command);
+  }
+  batch_ = {};
+  command(frames::pub(alias, subject, message.reply, message.headers, message.payload), {},
+          message.command);
+}
+
+// One message more in the batch that was made last, if it is of its kind, and nothing of the batch
+// has been written nor anything behind it been said.
+bool Client::extends_batch(const Message& message) {
+  if (batch_.at < out_written_ || batch_.at == UINT64_MAX || message.subject != batch_.subject ||
+      message.payload.size() != batch_.size || !message.reply.empty() || !message.headers.empty() ||
+      marks_.empty() || marks_.back().end != out_written_ + out_.size() - out_head_) {
+    return false;
+  }
+  const size_t at = out_head_ + static_cast<size_t>(batch_.at - out_written_);
+  if (at + frames::head_bytes + frames::get(std::string_view(out_).substr(at), 0, 4) !=
+      out_.size()) {
+    return false;
+  }
+  command(message.payload, {}, message.command);
+  frames::put(out_, at, out_.size() - at - frames::head_bytes, 4);
+  return true;
 }
 
 std::string Client::describe() const {

@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "tests/sim/frames.hpp"
 #include "tests/sim/oracle.hpp"
 #include "tests/sim/reply_reader.hpp"
 #include "tests/sim/scenario.hpp"
@@ -41,6 +43,7 @@ struct Stage {
   Oracle& oracle;
   const Scenario& scenario;
   int listener;
+  bool frames = false;        // Every second client speaks in frames.
   bool winding_down = false;  // Nobody begins anything new.
 };
 
@@ -90,6 +93,10 @@ class Client : public Actor, public LinkClient {
   void connect();
   void read();
   void take(const Reply& reply);
+  void take_message(Reply reply);
+  std::optional<Reply> next_reply();
+  void pub_frame(const Message& message);
+  bool extends_batch(const Message& message);
   void write();
   void command(std::string_view text, std::string_view more, uint32_t number);
   void end(Gone how);
@@ -111,6 +118,17 @@ class Client : public Actor, public LinkClient {
   Time act_at_ = 0;
   Time read_at_ = 0;
   uint32_t next_sid_ = 1;
+
+  bool framed_ = false;     // It asks for frames.
+  bool in_frames_ = false;  // And has been told that they follow.
+  FrameReader frames_;
+  std::map<std::string, std::string, std::less<>> filters_;  // By sid; each sid is for one.
+  std::map<std::string, uint32_t> aliases_;
+  struct Batch {
+    uint64_t at = UINT64_MAX;  // Where its frame begins, counted as marks are.
+    std::string subject;
+    size_t size = 0;
+  } batch_;
   bool gone_ = false;
   bool said_end_ = false;
   bool script_ended_ = false;

@@ -107,6 +107,7 @@ class PealServer : public ServerUnderTest {
   }
 
   bool cuts_off() const override { return true; }
+  bool speaks_frames() const override { return true; }
 
   void count_ways(std::map<std::string, uint64_t>& ways) const override {
     ways["reloads"] += reloads_;

@@ -24,6 +24,12 @@ class ReplyReader {
  public:
   std::string& bytes() { return bytes_; }  // To append to.
 
+  /// What comes next is for another reader.
+  void drop_taken() {
+    bytes_.erase(0, head_);
+    head_ = scanned_ = 0;
+  }
+
   /// The next whole reply; its views live until the next call.
   std::optional<Reply> next() {
     const std::string_view all = std::string_view(bytes_).substr(head_);

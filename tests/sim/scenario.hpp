@@ -57,6 +57,7 @@ struct Scenario {
   bool wide_filters = false;  // Somebody may subscribe to everything.
   double large_rate = 0;      // Of payloads.
   size_t payload_bytes_max = 100'000;
+  bool frames = false;     // Some clients speak in frames.
   bool narrow = false;     // Kernel buffers of a few bytes; then payloads are small.
   double misbehaving = 0;  // Of clients.
   double leaving = 0;      // Of clients: gone before the end, in one way or another.

@@ -80,7 +80,8 @@ class Simulation {
       runners_.push_back(std::make_unique<Runner>(world_, server_->shard(i),
                                                   *world_.reactor(server_->reactor_handle(i))));
     }
-    stage_ = std::make_unique<Stage>(Stage{world_, oracle_, scenario_, server_->listener(), false});
+    stage_ = std::make_unique<Stage>(Stage{world_, oracle_, scenario_, server_->listener(),
+                                           scenario_.frames && server_->speaks_frames(), false});
     descriptors_at_start_ = world_.descriptors_open();
   }
 

@@ -48,6 +48,8 @@ class ServerUnderTest {
   virtual bool lame_duck() { return false; }
   /// Whether it has a deadline for writing, and keeps to it.
   virtual bool cuts_off() const { return false; }
+  /// Whether it offers the framing binary/1.
+  virtual bool speaks_frames() const { return false; }
   /// Adds how often the server went which way. A way that no seed takes is not tested.
   virtual void count_ways(std::map<std::string, uint64_t>&) const {}
 };
