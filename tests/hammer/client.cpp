@@ -29,6 +29,22 @@ namespace {
 constexpr size_t in_bytes_first = 4096;  // Thousands of sockets are open at a time.
 constexpr size_t in_bytes_room = 1024;
 constexpr int poll_slice_ms = 100;  // How soon a thread sees that another has failed.
+// Of the framing binary/1.
+constexpr size_t frame_head_bytes = 16;
+constexpr size_t aliases_max = 256;
+enum Operation : uint8_t {
+  operation_pub = 2,
+  operation_pub_batch = 3,
+  operation_sub = 4,
+  operation_unsub = 5,
+  operation_ping = 6,
+  operation_pong = 7,
+  operation_info = 16,
+  operation_msg = 17,
+  operation_msg_batch = 18,
+  operation_ok = 19,
+  operation_err = 20,
+};
 constexpr int tcp_established = 1;  // The kernel's number; <netinet/tcp.h> hides it in an enum.
 
 uint64_t number(std::string_view text) {
@@ -98,7 +114,9 @@ Client::Client(Scene& scene, ClientOptions options) : scene_(&scene), in_(in_byt
   fcntl(fd_, F_SETFL, fcntl(fd_, F_GETFL) | O_NONBLOCK);
   raw(R"(CONNECT {"verbose":false,"pedantic":false,"headers":true,"echo":)");
   raw(options.echo ? "true" : "false");
-  raw(options.no_responders ? ",\"no_responders\":true}\r\n" : "}\r\n");
+  raw(options.no_responders ? ",\"no_responders\":true" : "");
+  framed_ = scene.mixed && scene.connections++ % 2 == 1;
+  raw(framed_ ? ",\"framing\":\"binary/1\"}\r\n" : "}\r\n");
   try {
     fence();
   } catch (...) {
@@ -118,9 +136,26 @@ Client::Client(Client&& other) noexcept
       in_(std::move(other.in_)),
       begin_(other.begin_),
       end_(other.end_),
-      error_text_(std::move(other.error_text_)) {}
+      error_text_(std::move(other.error_text_)),
+      framed_(other.framed_),
+      in_frames_(other.in_frames_),
+      subscribed_(std::move(other.subscribed_)),
+      aliases_(std::move(other.aliases_)),
+      batch_left_(other.batch_left_),
+      batch_size_(other.batch_size_),
+      sid_(std::move(other.sid_)),
+      batch_subject_(std::move(other.batch_subject_)) {}
+
+void Client::ping() {
+  if (framed_) return frame(operation_ping, 0, 0, 0, {});
+  raw("PING\r\n");
+}
 
 void Client::subscribe(std::string_view subject, uint64_t sid, std::string_view queue) {
+  if (framed_) {
+    subscribed_[uint32_t(sid)] = subject;
+    return frame(operation_sub, sid, subject.size(), queue.size(), {subject, queue});
+  }
   out_ += "SUB ";
   out_ += subject;
   if (!queue.empty()) (out_ += ' ') += queue;
@@ -129,12 +164,25 @@ void Client::subscribe(std::string_view subject, uint64_t sid, std::string_view 
 }
 
 void Client::unsubscribe(uint64_t sid, uint64_t messages_max) {
+  if (framed_) return frame(operation_unsub, sid, 0, messages_max, {});
   (out_ += "UNSUB ") += std::to_string(sid);
   if (messages_max > 0) (out_ += ' ') += std::to_string(messages_max);
   out_ += "\r\n";
 }
 
 void Client::publish(std::string_view subject, std::string_view payload, std::string_view reply) {
+  if (framed_) {
+    const auto known = aliases_.find(subject);
+    uint32_t alias = known == aliases_.end() ? 0 : known->second;
+    const std::string_view said = alias != 0 ? std::string_view{} : subject;
+    if (alias == 0 && aliases_.size() < aliases_max) {
+      alias = uint32_t(aliases_.size()) + 1;
+      aliases_.emplace(subject, alias);
+    }
+    const bool batch = reply.empty() && !payload.empty();
+    return frame(batch ? operation_pub_batch : operation_pub, alias, said.size(),
+                 batch ? payload.size() : reply.size(), {said, reply, payload});
+  }
   (out_ += "PUB ") += subject;
   if (!reply.empty()) (out_ += ' ') += reply;
   (out_ += ' ') += std::to_string(payload.size());
@@ -221,7 +269,93 @@ Event Client::next(Message& message, double patience_s) {
   }
 }
 
+void Client::frame(uint8_t operation, uint64_t id, size_t subject_bytes, uint64_t last,
+                   std::initializer_list<std::string_view> body) {
+  uint64_t body_bytes = 0;
+  for (const std::string_view part : body) body_bytes += part.size();
+  const auto put = [this](uint64_t number, size_t bytes) {
+    for (size_t at = 0; at < bytes; at++) out_ += char(number >> 8 * at);
+  };
+  put(body_bytes, 4);
+  put(operation, 1);
+  put(0, 1);
+  put(subject_bytes, 2);
+  put(id, 4);
+  put(last, 4);
+  for (const std::string_view part : body) out_ += part;
+}
+
+// As parse(), for what docs/binary-protocol.md says that comes.
+Event Client::parse_frame(Message& message) {
+  while (true) {
+    if (batch_left_ > 0) return next_of_batch(message);
+    if (end_ - begin_ < frame_head_bytes) return Event::timeout;
+    const char* const head = in_.data() + begin_;
+    const auto number = [head](size_t at, size_t bytes) {
+      uint32_t value = 0;
+      for (size_t i = 0; i < bytes; i++) value |= uint32_t(uint8_t(head[at + i])) << 8 * i;
+      return value;
+    };
+    const size_t body_bytes = number(0, 4), subject_bytes = number(6, 2);
+    const uint32_t operation = number(4, 1), id = number(8, 4);
+    check(number(5, 1) == 0, "a flag that nobody needs");
+    if (operation == operation_msg_batch) {
+      batch_size_ = number(12, 4);
+      check(batch_size_ > 0 && subject_bytes < body_bytes &&
+                (body_bytes - subject_bytes) % batch_size_ == 0,
+            "a batch that does not come out even");
+      if (end_ - begin_ < frame_head_bytes + subject_bytes) return Event::timeout;
+      batch_left_ = uint32_t((body_bytes - subject_bytes) / batch_size_);
+      sid_ = std::to_string(id);
+      batch_subject_ = subject_bytes == 0 ? subscribed_[id]
+                                          : std::string(head + frame_head_bytes, subject_bytes);
+      begin_ += frame_head_bytes + subject_bytes;
+      continue;
+    }
+    if (end_ - begin_ < frame_head_bytes + body_bytes) return Event::timeout;
+    const std::string_view body(head + frame_head_bytes, body_bytes);
+    begin_ += frame_head_bytes + body_bytes;
+    switch (operation) {
+      case operation_ping:
+        frame(operation_pong, 0, 0, 0, {});
+        flush();
+        break;
+      case operation_pong:
+        return Event::pong;
+      case operation_err:
+        error_text_ = body;
+        return Event::error;
+      case operation_msg: {
+        const size_t reply_bytes = number(12, 2), header_bytes = number(14, 2);
+        check(subject_bytes + reply_bytes + header_bytes <= body_bytes, "parts beyond their frame");
+        sid_ = std::to_string(id);
+        message.sid = sid_;
+        message.subject =
+            subject_bytes == 0 ? std::string_view(subscribed_[id]) : body.substr(0, subject_bytes);
+        message.reply = body.substr(subject_bytes, reply_bytes);
+        message.headers = body.substr(subject_bytes + reply_bytes, header_bytes);
+        message.payload = body.substr(subject_bytes + reply_bytes + header_bytes);
+        return Event::message;
+      }
+      case operation_ok:
+      case operation_info:
+        break;
+      default:
+        fail("the server says operation " + std::to_string(operation));
+    }
+  }
+}
+
+Event Client::next_of_batch(Message& message) {
+  if (end_ - begin_ < batch_size_) return Event::timeout;
+  message = {batch_subject_, sid_, {}, {}, {in_.data() + begin_, batch_size_}};
+  begin_ += batch_size_;
+  batch_left_--;
+  return Event::message;
+}
+
 Event Client::parse(Message& message) {
+  if (in_frames_) return parse_frame(message);
   while (begin_ < end_) {
     const char* front = in_.data() + begin_;
     const void* newline = memchr(front, '\n', end_ - begin_);
@@ -234,6 +368,10 @@ Event Client::parse(Message& message) {
     if (line.starts_with("HMSG ")) return take_message(line.substr(5), line_end, true, message);
     begin_ = line_end;
     if (line == "PONG") return Event::pong;
+    if (line == "+OK" && framed_) {
+      in_frames_ = true;
+      return parse_frame(message);
+    }
     if (line == "PING") {
       raw("PONG\r\n");
       flush();

@@ -11,6 +11,8 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <initializer_list>
+#include <map>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -36,6 +38,8 @@ struct Scene {
   double scale = 1;
   double secs = 5;
   int sockets = 2000;
+  bool mixed = false;  // Every second connection speaks in frames.
+  std::atomic<unsigned> connections = 0;
   int write_deadline_ms = 10'000;
   Clock::time_point deadline;
   std::atomic<bool> failed = false;
@@ -75,6 +79,8 @@ class Client {
   void subscribe(std::string_view subject, uint64_t sid, std::string_view queue = {});
   void unsubscribe(uint64_t sid, uint64_t messages_max = 0);
   void publish(std::string_view subject, std::string_view payload, std::string_view reply = {});
+  void ping();
+  /// Bytes as they are.
   void raw(std::string_view bytes) { out_ += bytes; }
 
   /// Sends what the calls above have gathered. Reads meanwhile, so that two full pipes can't lock.
@@ -93,7 +99,7 @@ class Client {
   /// A PING. Messages that come before its PONG go to `on_message`.
   template <typename OnMessage>
   void fence(OnMessage&& on_message, double patience_s = 20) {
-    raw("PING\r\n");
+    ping();
     flush();
     Message message;
     while (true) {
@@ -117,6 +123,10 @@ class Client {
  private:
   bool receive(int wait_ms);
   Event parse(Message& message);
+  Event parse_frame(Message& message);
+  Event next_of_batch(Message& message);
+  void frame(uint8_t operation, uint64_t id, size_t subject_bytes, uint64_t last,
+             std::initializer_list<std::string_view> body);
   Event take_message(std::string_view line, size_t line_end, bool has_headers, Message& message);
   void wait_for_events(short events, int wait_ms);
 
@@ -128,6 +138,13 @@ class Client {
   std::vector<char> in_;
   size_t begin_ = 0, end_ = 0;
   std::string error_text_;
+
+  bool framed_ = false;
+  bool in_frames_ = false;                      // The server has said that they follow.
+  std::map<uint32_t, std::string> subscribed_;  // For messages that say no subject.
+  std::map<std::string, uint32_t, std::less<>> aliases_;
+  uint32_t batch_left_ = 0, batch_size_ = 0;
+  std::string sid_, batch_subject_;
 };
 
 /// Numbers by chance, the same for the same seed.

@@ -44,7 +44,7 @@ constexpr Scenario scenarios[] = {
 [[noreturn]] void usage() {
   fprintf(stderr,
           "usage: hammer --port P [--seed S] [--scale X] [--pid SERVER] [--secs S] [--sockets N]\n"
-          "              [--write-deadline-ms N] [scenario...]\n"
+          "              [--write-deadline-ms N] [--mixed] [scenario...]\n"
           "scenarios:");
   for (const Scenario& scenario : scenarios) fprintf(stderr, " %s", scenario.name);
   fprintf(stderr, "\n");
@@ -87,6 +87,10 @@ int main(int count, char** words) {
     const std::string word = words[at];
     if (const Scenario* scenario = find(words[at])) {
       chosen.push_back(scenario);
+      continue;
+    }
+    if (word == "--mixed") {
+      scene.mixed = true;
       continue;
     }
     if (at + 1 == count) usage();

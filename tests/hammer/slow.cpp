@@ -178,7 +178,7 @@ std::string stuck_one(Scene& scene) {
 
   Client stuck(scene, {.receive_buffer_bytes = 8192});
   stuck.subscribe("stuck", 1);
-  stuck.raw("PING\r\n");
+  stuck.ping();
   stuck.flush();
   const double limit_s = scene.write_deadline_ms * 1.5 / 1000 + filling_s_max;
   const Stopwatch watch;

@@ -18,6 +18,7 @@
 #include "core/mesh.hpp"
 #include "core/random.hpp"
 #include "perf/reactor_stub.hpp"
+#include "protocol/binary_writer.hpp"
 #include "server/shard.hpp"
 
 static bool counting = false;
@@ -90,11 +91,14 @@ namespace {
 constexpr size_t messages_wanted = 100'000;
 constexpr size_t read_bytes_max = 32 * 1024;
 constexpr std::string_view hello = "CONNECT {\"verbose\":false,\"pedantic\":false}\r\n";
+constexpr std::string_view framed_hello =
+    "CONNECT {\"verbose\":false,\"pedantic\":false,\"framing\":\"binary/1\"}\r\n";
 
 /// Two shards, a publisher on the first, subscribers on one of them or both.
 class World {
  public:
-  World() : state_({.options = options_}, shard_count), mesh_(shard_count, 256 * 1024, 64 * 1024) {
+  explicit World(bool framed = false)
+      : state_({.options = options_}, shard_count), mesh_(shard_count, 256 * 1024, 64 * 1024) {
     log_ = std::get<0>(core::Log::open({}));
     for (ShardId id = 0; id < shard_count; id++) {
       reactors_.push_back(std::get<0>(core::Reactor::create({})));
@@ -102,12 +106,20 @@ class World {
           std::make_unique<Shard>(id, state_, mesh_, *reactors_[id], *log_, uint64_t{1}));
     }
     publisher_ = adopt(0);
-    say(publisher_, std::string(hello));
+    say(publisher_, std::string(framed ? framed_hello : hello));
   }
 
   int subscribe(ShardId shard, std::string_view what) {
     const int descriptor = adopt(shard);
     say(descriptor, std::string(hello) + "SUB " + std::string(what) + " 1\r\n");
+    return descriptor;
+  }
+
+  int subscribe_framed(ShardId shard, std::string_view filter) {
+    const int descriptor = adopt(shard);
+    std::string sub(protocol::sub_bytes_max(filter.size(), 0), '\0');
+    sub.resize(static_cast<size_t>(protocol::write_sub(sub.data(), 1, filter, {}) - sub.data()));
+    say(descriptor, std::string(framed_hello) + sub);
     return descriptor;
   }
 
@@ -281,6 +293,64 @@ TEST_CASE("allocation: a message with a reply, and one that nobody wants, alloca
     stream.messages = stream.reads.size() * (stream.reads[0].size() / line.size());
     stream.bytes_each = line.size() + std::string("MSG  1 ").size() - std::string("PUB  ").size();
     check(world, stream, descriptors, 1);
+  }
+}
+
+std::string framed_messages(const std::vector<std::string>& subjects, bool batches) {
+  constexpr uint32_t batch = 100;
+  const std::string payload(16, 'x');
+  std::string read;
+  for (uint32_t alias = 1; alias <= subjects.size(); alias++) {
+    const std::string& subject = subjects[alias - 1];
+    std::string head(protocol::message_head_bytes_max(subject.size(), 0), '\0');
+    const char* end;
+    if (batches) {
+      end = protocol::write_batch_head(head.data(), protocol::Operation::pub_batch,
+                                       {.id = alias,
+                                        .subject = subject,
+                                        .message_bytes = static_cast<uint32_t>(payload.size()),
+                                        .messages = batch});
+    } else {
+      end = protocol::write_message_head(
+          head.data(), protocol::Operation::pub,
+          {.id = alias, .subject = subject, .message_bytes = payload.size()});
+    }
+    read.append(head.data(), static_cast<size_t>(end - head.data()));
+    for (uint32_t i = 0; i < (batches ? batch : 1); i++) read += payload;
+  }
+  return read;
+}
+
+TEST_CASE("allocation: messages in frames and in batches allocate nothing, to either framing") {
+  std::vector<std::string> subjects;
+  for (int i = 0; i < 20; i++) subjects.push_back("orders." + std::to_string(1000 + i));
+  for (const ShardId shard : {ShardId{0}, ShardId{1}}) {
+    for (const bool batches : {false, true}) {
+      CAPTURE(shard);
+      CAPTURE(batches);
+      World world(true);
+      const int framed = world.subscribe_framed(shard, "orders.*");
+      const int lined = world.subscribe(shard, "orders.*");
+      const std::string read = framed_messages(subjects, batches);
+      const auto publish_all = [&] {
+        for (int i = 0; i < 200; i++) world.publish(read);
+        for (int i = 0; i < 3; i++) world.turn();
+      };
+      publish_all();
+      const uint64_t before_framed = perf::sent_bytes(framed);
+      const uint64_t before_lined = perf::sent_bytes(lined);
+      allocations = 0;
+      way_length = 0;
+      counting = true;
+      publish_all();
+      counting = false;
+      CHECK(allocations == 0);
+      if (allocations > 0) backtrace_symbols_fd(way, way_length, STDERR_FILENO);
+      const uint64_t messages = 200 * subjects.size() * (batches ? 100 : 1);
+      CHECK(perf::sent_bytes(lined) - before_lined ==
+            messages * (std::string("MSG  1 16\r\n\r\n").size() + subjects[0].size() + 16));
+      CHECK(perf::sent_bytes(framed) - before_framed >= messages * 16);
+    }
   }
 }
 
