@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "protocol/binary_parser.hpp"
 #include "protocol/reply_parser.hpp"
 #include "tools/bench/subjects.hpp"
 
@@ -18,6 +19,44 @@ TEST_CASE("message block: is the PUB that one would write, as often as it fits")
   CHECK(block.first(2) == "PUB a.b 3\r\nabc\r\nPUB a.b 3\r\nabc\r\n");
   block.payload(1)[0] = 'X';
   CHECK(block.first(2) == "PUB a.b 3\r\nabc\r\nPUB a.b 3\r\nXbc\r\n");
+}
+
+// Goal: what is sent in frames says the same. Method: the server's parser reads it.
+TEST_CASE("message block: in frames it is one batch, or a PUB for each where they differ") {
+  const auto read = [](std::string_view bytes, size_t messages_wanted) {
+    protocol::BinaryParser parser{protocol::Limits{}};
+    parser.allow_headers(true);
+    protocol::Frame frame;
+    size_t frames = 0, messages = 0;
+    while (!bytes.empty()) {
+      const protocol::Step step = parser.next(bytes, frame);
+      REQUIRE(step.kind == protocol::StepKind::command);
+      bytes.remove_prefix(step.consumed_bytes);
+      frames += frame.kind != protocol::FrameKind::messages;
+      messages += frame.kind == protocol::FrameKind::messages  ? frame.messages
+                  : frame.kind == protocol::FrameKind::command ? 1
+                                                               : 0;
+      if (frame.kind != protocol::FrameKind::messages) CHECK(frame.command.subject == "a.0000001");
+    }
+    CHECK(messages == messages_wanted);
+    return frames;
+  };
+  const MessageShape shape{.subject = "a.0000001", .payload_bytes = 5, .binary = true};
+  MessageBlock batch(shape, 100);
+  CHECK(batch.messages() == 20);
+  CHECK(read(batch.first(20), 20) == 1);
+  batch.payload(2)[0] = 'X';
+  CHECK(batch.first(3) == std::string(batch.first(3).substr(0, 25)) + "abcdeabcdeXbcde");
+  CHECK(read(batch.first(3), 3) == 1);
+  for (const bool leaves : {false, true}) {
+    MessageShape other = shape;
+    other.leaves = leaves;
+    other.headers = leaves ? 0 : 1;
+    MessageBlock single(other, 1000);
+    CHECK(std::string_view(single.leaf(1), leaf_digits) == "0000001");
+    CHECK(std::string_view(single.payload(1), 5) == "abcde");
+    CHECK(read(single.first(4), 4) == 4);
+  }
 }
 
 TEST_CASE("message block: has one message at least, however large") {

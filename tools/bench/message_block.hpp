@@ -11,8 +11,8 @@
 namespace peal::bench {
 
 struct MessageShape {
-  std::string subject;  // With room for the leaf at its end, if it has one.
-  std::string reply;    // Empty: none.
+  std::string subject;     // With room for the leaf at its end, if it has one.
+  std::string reply = {};  // Empty: none.
   size_t payload_bytes = 0;
   uint32_t headers = 0;
   bool binary = false;  // A frame, and no lines.
