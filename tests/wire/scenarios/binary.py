@@ -1,10 +1,12 @@
 """The framing binary/1, by a client that was written from its document."""
 
 import os
+import random
 import re
 
 import frames
 from frames import FrameConnection, frame, pub, pub_batch, sub, unsub, with_number
+from scenarios.noise import spoil
 from scenarios.scene import check, scenario
 from scenarios.tls import context, secured, tls_server
 from wire import Connection, Failure
@@ -293,6 +295,38 @@ def invalid(scene):
         connection.send(frame(operation, length=BIG))
         connection.expect_closed(b"Unknown Protocol Operation")
     bystander.fence()
+
+
+@binary("spoilt frames never harm the server or a bystander")
+def noise(scene):
+    seed = int(os.environ.get("WIRE_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
+    chance = random.Random(seed)
+    subject = scene.subject
+    good = (sub(subject + b".*", 1, b"q") + pub(b"hello", subject + b".a", 1, b"r")
+            + pub_batch([b"one", b"two", b"six"], alias=1) + pub(b"x", alias=1, long=True)
+            + pub(b"y", subject + b".b", headers=b"NATS/1.0\r\n\r\n") + unsub(1, 5)
+            + frames.ping()) * 3
+    bystander = dial(scene)
+    try:
+        for _ in range(300):
+            data = bytearray(good)
+            for _ in range(chance.randrange(1, 4)):
+                spoil(data, chance)
+            connection = dial(scene)
+            connection.send(bytes(data))
+            if chance.random() < 0.5:
+                connection.wire.reset()
+            else:
+                try:
+                    connection.wire.shut()
+                except OSError:
+                    pass  # The server was faster, and closed.
+                connection.drain_until_closed()
+                connection.close()
+            bystander.fence()
+            scene.server.check_alive()
+    except Failure as failure:
+        raise Failure(f"WIRE_SEED={seed}: {failure}") from None
 
 
 @binary("limits are seen before the bytes are waited for", config="max_payload: 1000",
