@@ -109,6 +109,9 @@ class Sheet:
         self.put(4, bytes_min)
         self.put(0, 1)
 
+    def stop_counting(self):
+        self.put(0, 0)
+
     def allocations(self):
         return self.get(1)
 
