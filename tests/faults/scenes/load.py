@@ -70,10 +70,11 @@ def unread_answers(world):
                  "PUB": b"PUB a 1000000\r\n" + b"z" * 10_000, "SUB": b"SUB a.b.c 1\r\n"}
     server = world.serve(config='authorization { user: u, password: p, timeout: 2 }')
     before = resident_bytes(server)
+    strangers_of_a_kind = 100 if world.long else 30
     for name, unit in strangers.items():
-        clients = [flood_unread(server, b"", unit, MIB)[0] for _ in range(100)]
+        clients = [flood_unread(server, b"", unit, MIB)[0] for _ in range(strangers_of_a_kind)]
         grown = resident_bytes(server) - before
-        check(grown < 16 * MIB, f"100 strangers with {name}: {grown // MIB} MiB more")
+        check(grown < 16 * MIB, f"{strangers_of_a_kind} strangers with {name}: {grown // MIB} MiB more")
         for client in clients:
             client.close()
     server.stop()
@@ -229,7 +230,7 @@ def reconnects(world):
     server = world.serve()
     with closing(Stream(server.port, "bystander")) as (stream,):
         stream.exchange()
-        for _ in range(3):  # Tables and pools grow in the first ones.
+        for _ in range(2):  # Tables and pools grow in the first ones.
             bench(server, "connections", "--churn", 1000, "--duration", "1s")
         before = resident_bytes(server), descriptors(server)
         run = bench(server, "connections", "--churn", 4000 if world.long else 1000,

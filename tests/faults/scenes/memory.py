@@ -52,7 +52,7 @@ def starting(world):
     check(start_and_stop(world, sheet, 0) == 0, "it does not start at all")
     count = sheet.allocations()
     ended = 0
-    tried = numbers(world, count, 60)
+    tried = numbers(world, count, 40)
     for fails in tried:
         ended += start_and_stop(world, sheet, fails)
     return f"{len(tried)} of {count} allocations failed, {ended} ended the start in one sentence"
@@ -107,7 +107,7 @@ def serving(world):
     session(server, monitoring)
     count = sheet.allocations()
     ended = survived = 0
-    for fails in numbers(world, count, 50):
+    for fails in numbers(world, count, 25):
         sheet.count_allocations(fails)
         with contextlib.suppress(Failure, OSError):
             session(server, monitoring)
