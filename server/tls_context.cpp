@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include <cstring>
 #include <ctime>
 #include <new>
 
@@ -20,8 +21,11 @@ std::string joined(const std::vector<std::string>& names) {
 
 /// What the library says of the call that has just failed.
 std::string library_error() {
+  // What the system refused is said first, and is what helps.
+  const unsigned long first = ERR_peek_error();
   const unsigned long code = ERR_peek_last_error();
   ERR_clear_error();
+  if (ERR_SYSTEM_ERROR(first)) return std::strerror(ERR_GET_REASON(first));
   const char* const reason = code == 0 ? nullptr : ERR_reason_error_string(code);
   return reason == nullptr ? "it cannot be read" : reason;
 }

@@ -96,7 +96,10 @@ void Connection::on_cipher(std::string_view bytes) {
 }
 
 void Connection::continue_handshake() {
-  if (!tls_->session) tls_->session = std::make_shared<TlsSession>(shard_.tls());
+  if (!tls_->session) {
+    if (!tls_->seat.take(shard_.state().tls_handshakes)) return close(CloseReason::tls_handshake);
+    tls_->session = std::make_shared<TlsSession>(shard_.tls());
+  }
   tls_->session->add_input(std::exchange(tls_->early, {}));
   tls_->helper_busy = true;
   const auto work = [session = tls_->session, slot = slot_, generation = generation_,
@@ -125,6 +128,7 @@ void Connection::on_handshake() {
       return close(CloseReason::tls_handshake);
   }
   tls_->stage = TlsLink::Stage::open;
+  tls_->seat.leave();
   shard_.stats().tls_handshakes++;
   shard_.stats().tls_resumptions += static_cast<uint64_t>(session.resumed());
   start_admission_clock();

@@ -190,6 +190,8 @@ void write_process(Text& text, Context& context) {
   text.add(ProcessUse::descriptors_max());
   text.begin("connections_max", "gauge", "How many clients there may be.");
   text.add(context.options().limits.connections_max);
+  text.begin("tls_handshakes_pending", "gauge", "TLS handshakes that are under way.");
+  text.add(context.state.tls_handshakes.load(std::memory_order_relaxed));
   text.begin("log_lines_lost_total", "counter", "Lines that the log had no room for.");
   text.add(context.log.lines_lost());
   text.begin("monitoring_shard_seconds_total", "counter",

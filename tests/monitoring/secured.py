@@ -6,9 +6,13 @@ import re
 import shutil
 import signal
 import ssl
+import subprocess
 
 from scenarios import tls
-from watched import Connection, Failure, Watched, check, same
+from scenarios.scene import wait_for
+from watched import PATIENCE_S, Connection, Failure, Watched, check, same
+
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 USERS = """accounts {
   A { users: [ { user: ann, password: ann-s-secret, permissions: { publish: "open.>" } } ] }
@@ -76,6 +80,14 @@ def case_secured(options):
         for name, least in (("auth_failures_total", 1), ("publishes_denied_total", 1),
                             ("tls_handshakes_total", 3)):
             check(metric(watched, name) >= least, f"{name} is {metric(watched, name)}")
+        # A handshake that somebody has begun counts until it is done, or he has gone.
+        begun = Connection.with_info(watched.server.port)
+        begun.send(b"\x16\x03\x01\x02\x00\x01")
+        pending = rb"^peal_tls_handshakes_pending 1$"
+        wait_for(lambda: re.search(pending, watched.ask("/metrics")[2], re.M), "handshake")
+        begun.close()
+        pending = rb"^peal_tls_handshakes_pending 0$"
+        wait_for(lambda: re.search(pending, watched.ask("/metrics")[2], re.M), "end of a handshake")
         for path in ("/varz", "/connz?auth=1&subs=detail", "/connz?state=closed&auth=1",
                      "/accountz?acc=A", "/accstatz?unused=1", "/pealz", "/metrics", "/subsz?subs=1"):
             body = watched.ask(path)[2]
@@ -126,6 +138,12 @@ def case_https(options):
             raise Failure("TLS 1.1 was spoken")
         except (ssl.SSLError, OSError):
             pass
+        top = os.path.join(HERE, "..", "..", "tools", "top", "peal-top")
+        shown = subprocess.run(
+            [top, "-m", str(watched.port), "--https", "--ca", f"{folder}/ca.pem", "--user", "ada",
+             "--once"], env={**os.environ, "PEAL_TOP_PASSWORD": "x"}, capture_output=True, text=True,
+            timeout=PATIENCE_S, check=False)
+        check(shown.returncode == 0 and "connections" in shown.stdout, f"peal-top: {shown}")
         same(peer(watched), "server", "whose certificate")
         for end in ("pem", "key"):
             shutil.copy(f"{folder}/mallory.{end}", f"{folder}/monitor.{end}")

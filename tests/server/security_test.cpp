@@ -4,10 +4,39 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <memory>
+#include <vector>
+
 #include "server/secret.hpp"
+#include "server/tls_link.hpp"
 
 namespace peal::server {
 namespace {
+
+TEST_CASE("tls: a file that is not there is named, with what the system says") {
+  TlsOptions options;
+  options.certificates.push_back({"/nowhere/a.pem", "/nowhere/a.key"});
+  const auto made = TlsContext::make(options);
+  REQUIRE(std::holds_alternative<std::string>(made));
+  CHECK(std::get<std::string>(made) == "tls: cert_file /nowhere/a.pem: No such file or directory");
+}
+
+TEST_CASE("tls: so many handshakes are under way at a time, and no more") {
+  std::atomic<uint32_t> taken{0};
+  std::vector<std::unique_ptr<HandshakeSeat>> seats;
+  for (uint32_t i = 0; i < HandshakeSeat::seats; i++) {
+    seats.push_back(std::make_unique<HandshakeSeat>());
+    REQUIRE(seats.back()->take(taken));
+  }
+  HandshakeSeat late;
+  CHECK(!late.take(taken));
+  seats.front()->leave();
+  CHECK(late.take(taken));
+  seats.clear();
+  late.leave();
+  CHECK(taken == 0);
+}
 
 TEST_CASE("secret: same and not the same, whatever the lengths") {
   CHECK(same_secret("", ""));
