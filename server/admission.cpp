@@ -23,7 +23,7 @@ constexpr std::string_view reserved_queue = "_sys_";
 // ---- Before it is known who it is.
 
 void Connection::await_admission() {
-  const Security& security = shard_.security();
+  const Security& security = this->security();
   admitted_ = false;
   admission_ = std::make_unique<Admission>();
   if (security.wants_nonce()) admission_->nonce = random_base64(nonce_bytes);
@@ -31,8 +31,8 @@ void Connection::await_admission() {
 
 // From when on it has the time to say who it is: when it can.
 void Connection::start_admission_clock() {
-  if (!admission_ || shard_.security().default_user() != nullptr) return;  // Silence is welcome.
-  admission_->due_ns = shard_.now_ns() + shard_.security().auth_timeout().count();
+  if (!admission_ || security().default_user() != nullptr) return;  // Silence is welcome.
+  admission_->due_ns = shard_.now_ns() + security().auth_timeout().count();
   check_later(admission_->due_ns);
 }
 
@@ -40,7 +40,7 @@ void Connection::start_admission_clock() {
 // be to keep what a stranger sends. False when nothing more is to be read.
 bool Connection::speaks_before_admission(char first) {
   if (first == 'C' || first == 'c') return true;
-  if (const UserRef& somebody = shard_.security().default_user()) return admit(somebody);
+  if (const UserRef& somebody = security().default_user()) return admit(somebody);
   refuse_admission();
   return false;
 }
@@ -48,7 +48,7 @@ bool Connection::speaks_before_admission(char first) {
 // Looks at what CONNECT says of who it is. False when that ends the connection, or is to be found
 // out first: then on_proof() goes on.
 bool Connection::identify(protocol::ConnectOptions& options) {
-  const Security& security = shard_.security();
+  const Security& security = this->security();
   if (!security.auth_required()) return true;
   // A second CONNECT changes only what it names: whoever was let in stays who he is.
   if (user_ != nullptr && !has_credentials(options)) return true;
@@ -80,7 +80,7 @@ bool Connection::identify(protocol::ConnectOptions& options) {
 void Connection::on_proof(bool holds) {
   if (!open() || (pauses_ & pause_proof) == 0) return;
   UserRef user = std::move(admission_->user);
-  if (user != nullptr) user = shard_.security().find_again(*user);  // There may have been a reload.
+  if (user != nullptr) user = security().find_again(*user);  // There may have been a reload.
   if (!holds || user == nullptr) return refuse_admission();
   const protocol::ConnectOptions wishes = std::move(admission_->wishes);
   if (admit(user)) accept_wishes(wishes);
@@ -143,7 +143,7 @@ void Connection::leave_account() {
 
 // Who is still there goes on with what he may do now; who is not is let go.
 void Connection::on_new_security() {
-  const Security& security = shard_.security();
+  const Security& security = this->security();
   if (!admitted_) return;  // It will be asked by the new rules.
   UserRef user;
   if (user_ != nullptr) {

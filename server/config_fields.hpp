@@ -54,7 +54,7 @@ std::string show(const Options& options) {
 
 template <auto... path>
 Refusal set_text(ConfigTarget& target, const ConfigValue& value) {
-  return read_text(value, at<path...>(target.options));
+  return fields::read_text(value, at<path...>(target.options));
 }
 
 template <auto... path>

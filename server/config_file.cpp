@@ -94,7 +94,7 @@ class Reader {
     } else {
       refusal = fmt::format("expected a block, found {}", kind_of(entry.value));
     }
-    if (!refusal) return {};
+    if (!refusal || key.says_place) return refusal;
     return error_at(entry.value.position, fmt::format("{}{}: {}", path, entry.key, *refusal));
   }
 

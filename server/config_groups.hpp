@@ -14,6 +14,7 @@ std::span<const ConfigKey> security_keys();
 std::span<const ConfigKey> monitoring_keys();
 std::span<const ConfigKey> cluster_keys();
 std::span<const ConfigKey> jetstream_keys();
+std::span<const ConfigKey> websocket_keys();
 std::span<const ConfigKey> protocol_keys();
 
 }  // namespace peal::server

@@ -105,6 +105,7 @@ std::span<const ConfigGroup> config_groups() {
       {"Who may connect", security_keys()},
       {"Clusters", cluster_keys()},
       {"JetStream", jetstream_keys()},
+      {"WebSocket", websocket_keys()},
       {"Other protocols", protocol_keys()},
   };
   return groups;

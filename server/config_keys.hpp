@@ -54,6 +54,7 @@ struct ConfigKey {
   std::span<const ConfigKey> keys = {};
   bool secret = false;              // Its value is compared, and shown to nobody.
   bool is_wish_when_empty = false;  // Even an empty block asks for something.
+  bool says_place = false;          // What `apply` says has the place in it already.
 };
 
 /// Keys of one subject.

@@ -10,27 +10,6 @@ namespace {
 using namespace fields;
 using enum KeyType;
 
-constexpr ConfigKey in_websocket[] = {
-    refused("listen", text),
-    refused("host,net", text),
-    refused("port", number),
-    refused("advertise", text),
-    refused("no_tls", boolean),
-    refused("tls", block),
-    refused("same_origin", boolean),
-    refused("allowed_origins,allowed_origin,allow_origins,allow_origin,origins,origin", any),
-    refused("handshake_timeout", duration),
-    refused("compress,compression", boolean),
-    refused("headers", block),
-    refused("authorization,authentication", block),
-    refused("no_auth_user", text),
-    refused("jwt_cookie", text),
-    refused("user_cookie", text),
-    refused("pass_cookie", text),
-    refused("token_cookie", text),
-    refused("ping_interval", duration),
-};
-
 constexpr ConfigKey in_mqtt[] = {
     refused("listen", text),
     refused("host,net", text),
@@ -51,7 +30,6 @@ constexpr ConfigKey in_mqtt[] = {
 };
 
 constexpr ConfigKey keys[] = {
-    refused("websocket,ws", block, not_yet, in_websocket),
     refused("mqtt", block, not_yet, in_mqtt),
 };
 

@@ -109,16 +109,28 @@ ConfigError read_permissions(const ConfigValue& value, std::optional<PermissionR
 
 // ---- Users.
 
-ConfigError read_connection_types(const ConfigValue& value) {
+ConfigError read_connection_types(const ConfigValue& value, uint8_t& out) {
+  static constexpr std::string_view others[] = {"LEAFNODE", "LEAFNODE_WS", "MQTT", "MQTT_WS",
+                                                "IN_PROCESS"};
   std::vector<std::string> types;
   if (auto error = read_texts(value, types)) return error;
+  if (types.empty()) return {};
+  out = 0;
   for (std::string& type : types) {
     std::ranges::transform(type, type.begin(),
                            [](unsigned char letter) { return std::toupper(letter); });
-    if (type == "STANDARD") return {};
+    if (type == "STANDARD") {
+      out |= static_cast<uint8_t>(ConnectionType::standard);
+    } else if (type == "WEBSOCKET") {
+      out |= static_cast<uint8_t>(ConnectionType::websocket);
+    } else if (std::ranges::find(others, type) == std::end(others)) {
+      return error_at(value.position, fmt::format("\"{}\" is no connection type", type));
+    }
   }
-  return error_at(value.position,
-                  "a user without the connection type STANDARD is not supported yet");
+  if (out != 0) return {};
+  return error_at(
+      value.position,
+      "a user with neither of the connection types STANDARD and WEBSOCKET is not supported yet");
 }
 
 ConfigError read_user(const ConfigValue& value, std::vector<UserOptions>& users,
@@ -136,7 +148,9 @@ ConfigError read_user(const ConfigValue& value, std::vector<UserOptions>& users,
                  return read_permissions(entry.value, user.permissions);
                }},
       BlockKey{"allowed_connection_types,connection_types,clients",
-               [&](const ConfigEntry& entry) { return read_connection_types(entry.value); }},
+               [&](const ConfigEntry& entry) {
+                 return read_connection_types(entry.value, user.connection_types);
+               }},
       BlockKey{"proxy_required", not_supported_yet},
   };
   if (auto error = read_block("a user", value, keys)) return error;

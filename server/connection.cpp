@@ -74,6 +74,7 @@ bool drops_output(CloseReason reason) {
     case CloseReason::lame_duck:
     case CloseReason::server_shutdown:
     case CloseReason::tls_handshake:
+    case CloseReason::websocket_upgrade:
       return false;
   }
   __builtin_unreachable();
@@ -83,19 +84,21 @@ bool drops_output(CloseReason reason) {
 // needs none, and a server that goes has none.
 bool waits_for_end(CloseReason reason) {
   return reason == CloseReason::refused || reason == CloseReason::stale_connection ||
-         reason == CloseReason::connections_exceeded || reason == CloseReason::tls_handshake;
+         reason == CloseReason::connections_exceeded || reason == CloseReason::tls_handshake ||
+         reason == CloseReason::websocket_upgrade;
 }
 
 }  // namespace
 
 Connection::Connection(Shard& shard, uint32_t slot, uint32_t generation, int descriptor,
-                       uint64_t cid, core::PeerAddress peer)
+                       uint64_t cid, core::PeerAddress peer, Door door)
     : shard_(shard),
       parser_({shard.options().limits.control_line_bytes_max,
                shard.options().limits.payload_bytes_max}),
       slot_(slot),
       generation_(generation),
       descriptor_(descriptor),
+      websocket_(door == Door::websocket ? std::make_unique<WebSocketLink>() : nullptr),
       since_ns_(shard.now_ns()),
       cid_(cid),
       peer_(std::move(peer)) {}
@@ -104,14 +107,18 @@ void Connection::start() {
   shard_.log().debug("{} - Client connection created", label());
   awaits_proxy_header_ = shard_.options().proxy_protocol && !peer_.host.empty();
   if (awaits_proxy_header_) check_later(proxy_header_due_ns());
-  if (shard_.security().auth_required()) await_admission();
-  if (shard_.tls() == nullptr) {
-    start_admission_clock();
-    send_info(false);
+  if (security().auth_required()) await_admission();
+  if (websocket_) begin_websocket();
+  const TlsContext* const tls = tls_context().get();
+  if (tls == nullptr) {
+    if (!websocket_) {
+      start_admission_clock();
+      send_info(false);
+    }
   } else {
     if (begin_tls()) send_info(false);
     if (!shard_.state().tls_rate.permits(shard_.now_ns(),
-                                         shard_.tls()->options().connections_per_second_max)) {
+                                         tls->options().connections_per_second_max)) {
       refuse(protocol::Refusal::connection_throttled);
     }
   }
@@ -158,8 +165,8 @@ void Connection::on_recv(const core::Completion& done) {
     read_ns_ = shard_.now_ns();
     busy_ = done.bytes.size() >= busy_bytes;
     if (busy_ && !shard_.reactor().ends_recv_at_cap()) cancel_recv();
-    if (tls_) [[unlikely]] {
-      on_cipher(done.bytes);
+    if (tls_ || websocket_) [[unlikely]] {
+      on_layered(done.bytes);
     } else {
       on_bytes(done.bytes);
     }
@@ -319,6 +326,8 @@ void Connection::resume(Pause pause) {
   pauses_ &= static_cast<uint8_t>(~pause);
   if (!open() || pauses_ != 0) return;
   on_bytes({});
+  if (websocket_) [[unlikely]]
+    resume_frames();
   read_on();
 }
 
@@ -343,10 +352,13 @@ void Connection::flush() {
   settle_counts();
   if (send_in_flight_) return;
   if (discards_) outbox_.clear(shard_.pool());
-  if (tls_ && tls_->session && flush_tls()) return;
-  // Whatever fails: what was meant for TLS never goes in clear.
-  const bool clear = !tls_ || tls_->stage != TlsLink::Stage::open;
-  if (outbox_.empty() || !clear) {
+  if (tls_ || websocket_) [[unlikely]]
+    return flush_layers();
+  flush_plain();
+}
+
+void Connection::flush_plain() {
+  if (outbox_.empty()) {
     if (state_ == State::closing) release_if_idle();
     return;
   }
@@ -397,6 +409,8 @@ void Connection::on_sent(size_t bytes) {
   // What was sent before there was a session was sent in clear.
   if (tls_ && !tls_->sending.empty()) {
     on_cipher_sent(bytes);
+  } else if (websocket_) [[unlikely]] {
+    on_frames_sent(bytes);
   } else {
     outbox_.advance(shard_.pool(), bytes);
   }
@@ -425,14 +439,21 @@ void Connection::send_info(bool connect_info) {
   info.client_id = cid_;
   if (!awaits_proxy_header_) info.client_ip = peer_.host;
   info.connect_info = connect_info;
-  const Security& security = shard_.security();
-  if (const TlsContext* const tls = shard_.tls().get()) {
-    const bool optional = shard_.options().security.allow_non_tls;
+  const Security& security = this->security();
+  if (websocket_) {
+    const ListenAddress& address = shard_.settings().websocket.address;
+    info.host = address.host;
+    info.port = static_cast<uint16_t>(address.port);
+  }
+  if (const TlsContext* const tls = tls_context().get()) {
+    const bool optional = shard_.options().security.allow_non_tls && !websocket_;
     info.tls_required = !optional;
     info.tls_available = optional;
     info.tls_verify = tls->options().verify || tls->options().verify_and_map;
   }
-  info.auth_required = security.auth_required() && (connect_info || !security.default_user());
+  const bool overridden = websocket_ && shard_.options().websocket.overrides_authorization();
+  info.auth_required =
+      security.auth_required() && (connect_info || overridden || !security.default_user());
   if (admission_) info.nonce = admission_->nonce;
   if (connect_info) info.remote_account = security.account(account_)->name;
   if (payload_bytes_max_ != 0) info.max_payload = payload_bytes_max_;
@@ -470,6 +491,7 @@ void Connection::on_timer() {
   }
   if (state_ != State::open) return;
   if (tls_ && watch_handshake(now_ns)) return;
+  if (websocket_ && watch_upgrade(now_ns)) return;
   if (admission_) {
     if (now_ns >= admission_->due_ns) return refuse(protocol::Refusal::authentication_timeout);
     check_later(admission_->due_ns);
@@ -578,6 +600,7 @@ void Connection::release_if_idle() {
   if (recv_armed_) return cancel_recv();
   outbox_.clear(shard_.pool());
   carry_.clear(shard_.pool());
+  if (websocket_) websocket_->kept.clear(shard_.pool());
   shard_.timers().clear(slot_);
   shard_.reactor().close(descriptor_);
   state_ = State::closed;
@@ -586,7 +609,8 @@ void Connection::release_if_idle() {
 
 std::string Connection::label() const {
   if (peer_.host.empty()) return fmt::format("unix - cid:{}", cid_);
-  return fmt::format("{}:{} - cid:{}", peer_.host, peer_.port, cid_);
+  // As in nats-server: a WebSocket has a cid like any other, which is called wid here.
+  return fmt::format("{}:{} - {}:{}", peer_.host, peer_.port, websocket_ ? "wid" : "cid", cid_);
 }
 
 std::string_view Connection::close_text() const {
@@ -602,6 +626,7 @@ void Connection::show(ConnectionPicture& picture) const {
   picture.generation = generation_;
   picture.port = peer_.port;
   picture.open = open();
+  picture.websocket = websocket_ != nullptr;
   picture.close_reason = close_reason_;
   picture.subscriptions = subscriptions_;
   picture.stalls = stalls_;

@@ -26,6 +26,7 @@
 #include "server/security.hpp"
 #include "server/stats.hpp"
 #include "server/tls_link.hpp"
+#include "server/websocket_link.hpp"
 
 namespace peal::server {
 
@@ -53,12 +54,13 @@ enum Pause : uint8_t {
   pause_stall = 4,     // It publishes faster than a slow subscriber reads.
   pause_interest = 8,  // It subscribes faster than other shards are told.
   pause_proof = 16,    // Helpers look whether it is who it says.
+  pause_inflate = 32,  // What it sent is longer than it looked: the rest is for later turns.
 };
 
 class Connection {
  public:
   Connection(Shard& shard, uint32_t slot, uint32_t generation, int descriptor, uint64_t cid,
-             core::PeerAddress peer);
+             core::PeerAddress peer, Door door = Door::plain);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -117,6 +119,8 @@ class Connection {
   void close(CloseReason reason, int error = 0);
   /// Tells the client why, and closes if that is what the refusal means.
   void refuse(protocol::Refusal refusal, std::initializer_list<std::string_view> details = {});
+  /// It came as one too many.
+  void refuse_as_surplus();
   /// Closes without waiting for anything but the kernel.
   void abandon();
   bool open() const { return state_ == State::open; }
@@ -154,7 +158,9 @@ class Connection {
   }
   const core::BlockRef& carried_block() const { return carry_.block(); }
   /// What of the shard's memory it keeps from others.
-  size_t held_bytes() const { return outbox_.pending_bytes() + carry_.size(); }
+  size_t held_bytes() const {
+    return outbox_.pending_bytes() + carry_.size() + (websocket_ ? websocket_->held_bytes() : 0);
+  }
   /// Its next command may be acted upon.
   bool ready() const { return pauses_ == 0 && open(); }
   /// More than half of what may wait for it does; it is named once, until it has caught up.
@@ -253,6 +259,13 @@ class Connection {
   void prune_subscriptions();
   void permit_reply(std::string_view reply);
 
+  // What lies between it and its socket; transport.cpp.
+  const Security& security() const;
+  const std::shared_ptr<const TlsContext>& tls_context() const;
+  void on_layered(std::string_view bytes);
+  void flush_layers();
+  void flush_plain();
+
   // TLS; transport.cpp.
   bool begin_tls();
   bool watch_handshake(int64_t now_ns);
@@ -265,6 +278,29 @@ class Connection {
   void on_sent(size_t bytes);
   void on_cipher_sent(size_t bytes);
   bool has_more_to_send() const;
+
+  // WebSocket; websocket_transport.cpp.
+  void begin_websocket();
+  bool watch_upgrade(int64_t now_ns);
+  void on_frames(std::string_view bytes);
+  void on_upgrade_request(std::string_view bytes);
+  void open_websocket(bool compression);
+  size_t read_frames(std::span<char> input);
+  void keep_frames(std::string_view bytes);
+  void resume_frames();
+  void on_control_frame();
+  void on_compressed(std::string_view bytes, bool last);
+  void inflate();
+  void inflate(std::string_view bytes, bool last);
+  void queue_control(std::string frame);
+  void fail_frames(protocol::websocket::CloseCode code, std::string_view text);
+  protocol::websocket::CloseCode close_code() const;
+  void say_close();
+  bool flush_frames();
+  size_t compress_frame(std::string& out);
+  bool encrypt_frames();
+  void on_frames_sent(size_t bytes);
+  bool has_frames_to_send() const;
 
   // Bytes out, and the end.
   void submit_send(std::span<const iovec> parts);
@@ -331,6 +367,7 @@ class Connection {
   RouteMemo* route_ = nullptr;  // That one, or of an alias.
   std::unique_ptr<BinaryLink> binary_;
   std::unique_ptr<TlsLink> tls_;
+  std::unique_ptr<WebSocketLink> websocket_;
   std::unique_ptr<Admission> admission_;
   UserRef user_;
   std::unique_ptr<ReplyPermits> reply_permits_;

@@ -15,4 +15,7 @@ inline constexpr size_t accounts_max = 65536;
 /// So that a shard and a count of queue group members fit one word (server/interest_entry.hpp).
 inline constexpr ShardId shards_max = 1024;
 
+/// By which listener a client came.
+enum class Door : uint8_t { plain, websocket };
+
 }  // namespace peal::server

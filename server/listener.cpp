@@ -8,8 +8,8 @@
 
 namespace peal::server {
 
-Listener::Listener(Shard& shard, int descriptor, uint32_t index)
-    : shard_(shard), descriptor_(descriptor), token_{core::OpKind::accept, index, 0} {}
+Listener::Listener(Shard& shard, int descriptor, uint32_t index, Door door)
+    : shard_(shard), descriptor_(descriptor), token_{core::OpKind::accept, index, 0}, door_(door) {}
 
 void Listener::start() { arm(); }
 
@@ -59,7 +59,7 @@ void Listener::place(int descriptor) {
   last_placed_ = to;
   ServerState& state = shard_.state();
   state.shard_words[to].connections.fetch_add(1, std::memory_order_relaxed);
-  const ConnectionRecord record{RecordKind::connection, descriptor,
+  const ConnectionRecord record{RecordKind::connection, door_, descriptor,
                                 state.next_cid.fetch_add(1, std::memory_order_relaxed)};
   if (to == shard_.id()) return shard_.on_newcomer(record);
   const std::string_view bytes{reinterpret_cast<const char*>(&record), sizeof record};

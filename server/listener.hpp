@@ -17,7 +17,7 @@ class Shard;
 class Listener {
  public:
   /// `index` names it among the listeners of its shard.
-  Listener(Shard& shard, int descriptor, uint32_t index);
+  Listener(Shard& shard, int descriptor, uint32_t index, Door door);
 
   void start();
   void on_accept(const core::Completion& done);
@@ -40,6 +40,7 @@ class Listener {
   Shard& shard_;
   const int descriptor_;
   const core::Token token_;
+  const Door door_;
   bool armed_ = false;
   bool stopping_ = false;
   bool closed_ = false;

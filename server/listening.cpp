@@ -23,6 +23,15 @@ std::optional<std::string> open_listeners_into(const Options& options, Listening
     out.descriptors.push_back(socket.descriptor);
     out.addresses.push_back({address.host, socket.port});
   }
+  if (options.websocket.enabled()) {
+    const WebSocketOptions& chosen = options.websocket;
+    auto made = core::listen_tcp(chosen.host, static_cast<uint16_t>(std::max(chosen.port, 0)));
+    if (auto* error = std::get_if<std::string>(&made)) return "websocket: " + *error;
+    const auto& socket = std::get<core::ListeningSocket>(made);
+    out.descriptors.push_back(socket.descriptor);
+    out.websocket = socket.descriptor;
+    out.websocket_address = {chosen.host, socket.port};
+  }
   if (options.listen_unix.empty()) return {};
   auto made = core::listen_unix({.path = options.listen_unix,
                                  .mode = options.listen_unix_mode,

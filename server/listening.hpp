@@ -16,6 +16,8 @@ struct Listening {
   std::vector<ListenAddress> addresses;
   std::vector<int> descriptors;
   core::UnixSocketFile unix_socket;
+  int websocket = -1;  // Among the descriptors; -1 where nobody listens for it.
+  ListenAddress websocket_address{"", 0};
 };
 
 /// All of them, or none. The ports are those that were taken. The error is one sentence with the

@@ -100,10 +100,12 @@ std::optional<std::string> apply_config_file(FlagDraft& draft) {
 }
 
 // -t is asked before a reload, so it looks at the certificates too.
-std::optional<std::string> fault_of_files(const SecurityOptions& options) {
-  if (!options.tls) return {};
-  auto made = TlsContext::make(*options.tls);
-  if (auto* const error = std::get_if<std::string>(&made)) return std::move(*error);
+std::optional<std::string> fault_of_files(const Options& options) {
+  for (const auto* const tls : {&options.security.tls, &options.websocket.tls}) {
+    if (!*tls) continue;
+    auto made = TlsContext::make(**tls);
+    if (auto* const error = std::get_if<std::string>(&made)) return std::move(*error);
+  }
   return {};
 }
 
@@ -144,7 +146,7 @@ std::optional<std::string> complete(FlagDraft& draft, std::string_view name) {
       command.message = fmt::format("{}: configuration file {} is valid", program_name,
                                     core::printable(draft.config_file));
       if (auto contradiction = contradiction_in(command.options)) return contradiction;
-      return fault_of_files(command.options.security);
+      return fault_of_files(command.options);
   }
   __builtin_unreachable();
 }
@@ -206,7 +208,8 @@ std::optional<std::string> contradiction_in(const Options& options) {
   if (options.monitoring.https_port != 0 && !options.security.tls) {
     return "monitoring over https needs a certificate: a tls block, or --tlscert and --tlskey";
   }
-  return contradiction_in(options.security);
+  if (auto contradiction = contradiction_in(options.security)) return contradiction;
+  return contradiction_in(options.websocket, options.security);
 }
 
 bool is_syslog_url(std::string_view text) {

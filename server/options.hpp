@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "server/security_options.hpp"
+#include "server/websocket_options.hpp"
 
 namespace peal::server {
 
@@ -91,6 +92,7 @@ struct Options {
   bool no_header_support = false;
 
   SecurityOptions security;
+  WebSocketOptions websocket;
   std::string run_as;  // USER or USER:GROUP, once everything is open. Empty: who started it.
 
   uint64_t memory_budget_bytes = 0;  // 0: three quarters of the memory allowance.

@@ -211,13 +211,17 @@ std::string ports_file_name() {
 }
 
 std::string ports_file_text(const std::vector<std::string>& clients,
-                            const std::vector<std::string>& monitoring) {
+                            const std::vector<std::string>& monitoring,
+                            const std::vector<std::string>& websocket) {
   std::vector<std::string> parts;
   if (!clients.empty()) {
     parts.push_back(fmt::format(R"("nats":["{}"])", joined(clients, R"(",")")));
   }
   if (!monitoring.empty()) {
     parts.push_back(fmt::format(R"("monitoring":["{}"])", joined(monitoring, R"(",")")));
+  }
+  if (!websocket.empty()) {
+    parts.push_back(fmt::format(R"("websocket":["{}"])", joined(websocket, R"(",")")));
   }
   return fmt::format("{{{}}}", joined(parts, ","));
 }

@@ -80,7 +80,8 @@ std::string pid_file_text();
 /// "<program>_<pid>.ports", and what stands in it.
 std::string ports_file_name();
 std::string ports_file_text(const std::vector<std::string>& clients,
-                            const std::vector<std::string>& monitoring = {});
+                            const std::vector<std::string>& monitoring = {},
+                            const std::vector<std::string>& websocket = {});
 
 /// The addresses at which a listener is found: one, or one for each interface if the host is a
 /// wildcard.

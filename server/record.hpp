@@ -95,6 +95,7 @@ struct InterestHead {
 
 struct ConnectionRecord {
   RecordKind kind = RecordKind::connection;
+  Door door = Door::plain;
   int descriptor = -1;
   uint64_t cid = 0;
 };

@@ -59,6 +59,27 @@ bool is_loopback(std::string_view host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
+std::string_view websocket_scheme(const Options& options) {
+  return options.websocket.tls ? "wss" : "ws";
+}
+
+void log_websocket(const Options& options, const ListenAddress& at, core::Log& log) {
+  if (at.port == 0) return;
+  const bool bracketed = at.host.find(':') != std::string::npos;
+  log.info("Listening for websocket clients on {}://{}{}{}:{}", websocket_scheme(options),
+           bracketed ? "[" : "", at.host, bracketed ? "]" : "", at.port);
+  if (is_loopback(at.host)) return;
+  if (!options.websocket.tls) {
+    log.warning("websocket: {}:{} is without TLS, for a proxy in front that has it", at.host,
+                at.port);
+  }
+  if (!security_options_of(options.websocket, options.security).auth_required()) {
+    log.warning(
+        "websocket: {}:{} is open to whoever reaches it: no user, token or key is asked for",
+        at.host, at.port);
+  }
+}
+
 /// The files that say where we are, while we are.
 class Files {
  public:
@@ -82,8 +103,13 @@ class Files {
     if (const ListenAddress& at = server.monitoring_address(); at.port != 0) {
       monitoring = urls_of(scheme_of(options.monitoring), at.host, static_cast<uint16_t>(at.port));
     }
-    auto written = ProcessFile::write(options.ports_file_dir + "/" + ports_file_name(),
-                                      ports_file_text(urls, monitoring), ports_file_mode);
+    std::vector<std::string> websocket;
+    if (const ListenAddress& at = server.websocket_address(); at.port != 0) {
+      websocket = urls_of(websocket_scheme(options), at.host, static_cast<uint16_t>(at.port));
+    }
+    auto written =
+        ProcessFile::write(options.ports_file_dir + "/" + ports_file_name(),
+                           ports_file_text(urls, monitoring, websocket), ports_file_mode);
     if (const auto* error = std::get_if<std::string>(&written)) {
       return log.error("ports file {}", *error);
     }
@@ -177,6 +203,7 @@ std::optional<std::string> serve(const ParsedCommand& command, Files& files, cor
   log.info("  ID:       {}", server.id());
   log.info("  Threads:  {}", server.shards());
   log_monitoring(options, server.monitoring_address(), log);
+  log_websocket(options, server.websocket_address(), log);
   for (const ListenAddress& each : server.addresses()) {
     log.info("Listening for client connections on {}:{}", each.host, each.port);
     if (options.security.auth_required() || is_loopback(each.host)) continue;

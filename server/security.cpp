@@ -62,13 +62,15 @@ std::shared_ptr<const Security> Security::make(const SecurityOptions& options,
   made->auth_timeout_ = options.auth_timeout.value_or(
       options.tls ? options.tls->timeout + auth_after_handshake : auth_timeout_default);
   made->add_accounts(options, previous);
-  made->add_users(options.users, made->accounts_.front(), options.default_permissions);
+  made->add_users(options.users, made->accounts_.front(), options.default_permissions,
+                  options.connection_type);
   for (const AccountOptions& account : options.accounts) {
     const auto known = std::ranges::find_if(
         made->accounts_, [&](const auto& each) { return each->name == account.name; });
     made->add_users(
         account.users, *known,
-        account.default_permissions ? account.default_permissions : options.default_permissions);
+        account.default_permissions ? account.default_permissions : options.default_permissions,
+        options.connection_type);
   }
   if (!options.user.empty() || !options.token.empty()) {
     User single;
@@ -121,8 +123,10 @@ void Security::add_accounts(const SecurityOptions& options, const Security* prev
 
 void Security::add_users(const std::vector<UserOptions>& users,
                          const std::shared_ptr<const Account>& account,
-                         const std::optional<PermissionRules>& default_permissions) {
+                         const std::optional<PermissionRules>& default_permissions,
+                         ConnectionType type) {
   for (const UserOptions& wanted : users) {
+    if ((wanted.connection_types & static_cast<uint8_t>(type)) == 0) continue;
     User user;
     user.name = wanted.name;
     user.password = wanted.password;

@@ -116,7 +116,7 @@ class Security {
   void add_accounts(const SecurityOptions& options, const Security* previous);
   void add_users(const std::vector<UserOptions>& users,
                  const std::shared_ptr<const Account>& account,
-                 const std::optional<PermissionRules>& default_permissions);
+                 const std::optional<PermissionRules>& default_permissions, ConnectionType type);
   Attempt try_password(const UserRef& user, const std::string& password) const;
 
   bool auth_required_ = false;

@@ -30,10 +30,15 @@ struct PermissionRules {
   std::optional<ResponseRules> responses;
 };
 
+/// By what a client comes. A bit each, for who may come by several.
+enum class ConnectionType : uint8_t { standard = 1, websocket = 2 };
+inline constexpr uint8_t all_connection_types = 3;
+
 struct UserOptions {
   std::string name;      // Or, when `is_nkey`, the public key.
   std::string password;  // In clear, or its bcrypt hash.
   bool is_nkey = false;
+  uint8_t connection_types = all_connection_types;
   std::optional<PermissionRules> permissions;
 };
 
@@ -82,6 +87,7 @@ struct SecurityOptions {
   std::optional<std::chrono::nanoseconds> auth_timeout;
   std::optional<TlsOptions> tls;
   bool allow_non_tls = false;
+  ConnectionType connection_type = ConnectionType::standard;  // Of whom these are about.
 
   /// Whether anybody has to say who he is.
   bool auth_required() const {

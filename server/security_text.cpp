@@ -38,6 +38,7 @@ void add(std::string& out, const std::vector<UserOptions>& users) {
   for (const UserOptions& user : users) {
     add(out, user.name);
     add(out, user.password);
+    add(out, int64_t{user.connection_types});
     add(out, user.permissions);
   }
 }
@@ -68,10 +69,10 @@ std::string accounts_text(const SecurityOptions& options) {
   return text;
 }
 
-std::string tls_text(const SecurityOptions& options) {
+std::string tls_text(const std::optional<TlsOptions>& options) {
   std::string text;
-  if (!options.tls) return text;
-  const TlsOptions& tls = *options.tls;
+  if (!options) return text;
+  const TlsOptions& tls = *options;
   for (const CertificatePair& pair : tls.certificates) {
     add(text, pair.certificate_file);
     add(text, pair.key_file);
@@ -88,5 +89,7 @@ std::string tls_text(const SecurityOptions& options) {
   }
   return text;
 }
+
+std::string tls_text(const SecurityOptions& options) { return tls_text(options.tls); }
 
 }  // namespace peal::server

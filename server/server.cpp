@@ -116,6 +116,15 @@ protocol::Info make_info(const Options& options, uint16_t port) {
   return info;
 }
 
+std::optional<std::string> read_certificates(const std::optional<TlsOptions>& options,
+                                             std::shared_ptr<const TlsContext>& out) {
+  if (!options) return {};
+  auto made = TlsContext::make(*options);
+  if (auto* const error = std::get_if<std::string>(&made)) return std::move(*error);
+  out = std::get<0>(std::move(made));
+  return {};
+}
+
 // Users, accounts and certificates, as the options have them. The error is one sentence.
 std::optional<std::string> secure(Settings& settings, const Security* previous) {
   const SecurityOptions& options = settings.options.security;
@@ -126,11 +135,13 @@ std::optional<std::string> secure(Settings& settings, const Security* previous) 
         "those that are gone",
         settings.security->accounts(), accounts_max);
   }
-  if (!options.tls) return {};
-  auto made = TlsContext::make(*options.tls);
-  if (auto* const error = std::get_if<std::string>(&made)) return std::move(*error);
-  settings.tls = std::get<0>(std::move(made));
-  return {};
+  // After the first, so that an account has one id in both.
+  const WebSocketOptions& websocket = settings.options.websocket;
+  settings.websocket.security =
+      Security::make(security_options_of(websocket, options), settings.security.get());
+  settings.websocket.rules = std::make_shared<const UpgradeRules>(websocket);
+  if (auto error = read_certificates(options.tls, settings.tls)) return error;
+  return read_certificates(websocket.tls, settings.websocket.tls);
 }
 
 std::variant<monitor::MonitorSocket, std::string> listen_for_monitoring(const Options& options) {
@@ -181,6 +192,8 @@ class Server::Impl {
   const std::string name;
   std::vector<ListenAddress> addresses;
   std::vector<int> listeners;
+  int websocket_listener = -1;
+  ListenAddress websocket_address{"", 0};
   core::UnixSocketFile unix_socket;
   ListenAddress monitoring_address{"", 0};
 
@@ -250,7 +263,9 @@ void Server::Impl::run_shard(unsigned index) {
     go_.wait();
     if (!failed_) {
       if (index == 0) {
-        for (const int listener : listeners) shard.listen(listener);
+        for (const int listener : listeners) {
+          shard.listen(listener, listener == websocket_listener ? Door::websocket : Door::plain);
+        }
       }
       while (shard.tick()) {
       }
@@ -317,6 +332,7 @@ std::optional<std::string> Server::Impl::reload(const Options& options) {
   if (auto error = secure(settings, state.settings.take(number)->security.get())) return error;
   settings.info.server_id = id;
   settings.info.server_name = name;
+  settings.websocket.address = websocket_address;
   state.settings.publish(std::move(settings));
   notify_all();
   return {};
@@ -354,6 +370,7 @@ std::variant<std::unique_ptr<Server>, std::string> Server::start(const Options& 
   const bool is_watched = watched.descriptor >= 0 || options.stats_interval.count() > 0;
 
   Settings settings{.options = options, .info = make_info(options, port)};
+  settings.websocket.address = listening.websocket_address;
   if (auto error = secure(settings, nullptr)) {
     for (const int descriptor : listening.descriptors) ::close(descriptor);
     if (watched.descriptor >= 0) ::close(watched.descriptor);
@@ -363,6 +380,8 @@ std::variant<std::unique_ptr<Server>, std::string> Server::start(const Options& 
   impl->addresses = std::move(listening.addresses);
   impl->listeners = std::move(listening.descriptors);
   impl->unix_socket = std::move(listening.unix_socket);
+  impl->websocket_listener = listening.websocket;
+  impl->websocket_address = listening.websocket_address;
   impl->state.hash_seed = random_seed();
   impl->state.memory_budget_bytes = memory_budget_bytes(options);
   if (is_watched) impl->state.watch_slots = std::make_unique<WatchSlot[]>(shards);
@@ -378,6 +397,7 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
 
 const std::vector<ListenAddress>& Server::addresses() const { return impl_->addresses; }
+const ListenAddress& Server::websocket_address() const { return impl_->websocket_address; }
 const ListenAddress& Server::monitoring_address() const { return impl_->monitoring_address; }
 const std::string& Server::id() const { return impl_->id; }
 const std::string& Server::name() const { return impl_->name; }

@@ -30,6 +30,8 @@ class Server {
 
   /// Where it listens, the first as INFO says it. The ports are those that were taken.
   const std::vector<ListenAddress>& addresses() const;
+  /// Where WebSocket clients are listened for; port 0 where they are not.
+  const ListenAddress& websocket_address() const;
   /// Where monitoring listens; port 0 when it does not.
   const ListenAddress& monitoring_address() const;
   const std::string& id() const;

@@ -14,8 +14,17 @@
 #include "server/options.hpp"
 #include "server/security.hpp"
 #include "server/tls_context.hpp"
+#include "server/websocket_upgrade.hpp"
 
 namespace peal::server {
+
+/// What is different for who comes by WebSocket.
+struct WebSocketSettings {
+  ListenAddress address = {"", 0};  // As INFO says it.
+  std::shared_ptr<const Security> security;
+  std::shared_ptr<const TlsContext> tls;
+  std::shared_ptr<const UpgradeRules> rules;
+};
 
 struct Settings {
   Options options;
@@ -25,6 +34,7 @@ struct Settings {
   std::vector<uint32_t> surplus_connections = {};
   std::shared_ptr<const Security> security = Security::make({}, nullptr);
   std::shared_ptr<const TlsContext> tls = {};  // nullptr: clients speak in clear.
+  WebSocketSettings websocket = {};
 };
 
 class SettingsBoard {

@@ -67,9 +67,9 @@ Shard::Shard(ShardId id, ServerState& state, core::Mesh& mesh, core::Reactor& re
 
 Shard::~Shard() { state_.helper_inboxes[id()].attach(nullptr); }
 
-void Shard::listen(int descriptor) {
+void Shard::listen(int descriptor, Door door) {
   const auto index = static_cast<uint32_t>(listeners_.size());
-  listeners_.push_back(std::make_unique<Listener>(*this, descriptor, index));
+  listeners_.push_back(std::make_unique<Listener>(*this, descriptor, index, door));
   listeners_.back()->start();
 }
 
@@ -164,6 +164,22 @@ std::span<char> Shard::plain_memory() {
   return {plain_memory_.get(), plain_memory_bytes};
 }
 
+std::span<char> Shard::inflate_memory() {
+  if (!inflate_memory_) {
+    inflate_memory_ = std::make_unique_for_overwrite<char[]>(plain_memory_bytes);
+  }
+  return {inflate_memory_.get(), plain_memory_bytes};
+}
+
+std::unique_ptr<Inflater> Shard::take_inflater() {
+  return inflater_ ? std::move(inflater_) : std::make_unique<Inflater>();
+}
+
+Deflater& Shard::deflater() {
+  if (!deflater_) deflater_ = std::make_unique<Deflater>();
+  return *deflater_;
+}
+
 // ---- Connections.
 
 Connection* Shard::find(uint32_t slot, uint32_t generation) {
@@ -177,7 +193,7 @@ Connection* Shard::connection_at(Handle each) const {
   return connections_[each.slot].get();
 }
 
-void Shard::adopt(int descriptor, uint64_t cid) {
+void Shard::adopt(int descriptor, uint64_t cid, Door door) {
   if (phase_ == Phase::stopping) {
     reactor_.close(descriptor);
     state_.shard_words[id()].connections.fetch_sub(1, std::memory_order_relaxed);
@@ -193,12 +209,12 @@ void Shard::adopt(int descriptor, uint64_t cid) {
     free_slots_.pop_back();
   }
   connections_[slot] = std::make_unique<Connection>(*this, slot, generations_[slot], descriptor,
-                                                    cid, reactor_.adopt(descriptor));
+                                                    cid, reactor_.adopt(descriptor), door);
   connections_open_++;
   stats_.connections_total++;
   connections_[slot]->start();
   if (state_.connections() > options().limits.connections_max) {
-    connections_[slot]->refuse(protocol::Refusal::connections_exceeded);
+    connections_[slot]->refuse_as_surplus();
   }
 }
 
@@ -209,11 +225,11 @@ void Shard::recv_later(Connection& connection) {
   starved_.push_back(handle(connection));
 }
 
-void Shard::resume_at(Connection& connection, int64_t due_ns) {
+void Shard::resume_at(Connection& connection, int64_t due_ns, Pause pause) {
   // In order of time: there are two lengths of a stall, so the place is near the end.
   auto place = stalled_.end();
   while (place != stalled_.begin() && std::prev(place)->until_ns > due_ns) --place;
-  stalled_.insert(place, {handle(connection), due_ns});
+  stalled_.insert(place, {handle(connection), due_ns, pause});
 }
 
 void Shard::park(Connection& connection, ShardId target, size_t record_bytes) {
@@ -282,10 +298,10 @@ void Shard::resume_waiting() {
     });
   }
   while (!stalled_.empty() && stalled_.front().until_ns <= now_ns()) {
-    const Handle each = stalled_.front().connection;
+    const auto [each, until_ns, pause] = stalled_.front();
     stalled_.pop_front();
     if (Connection* connection = find(each.slot, each.generation)) {
-      connection->resume(pause_stall);
+      connection->resume(pause);
     }
   }
   if (parked_count_ > 0) resume_parked();

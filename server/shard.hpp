@@ -43,7 +43,7 @@ class Shard {
   Shard& operator=(const Shard&) = delete;
 
   /// This shard takes newcomers from a listening socket, for all of them.
-  void listen(int descriptor);
+  void listen(int descriptor, Door door = Door::plain);
 
   /// One turn. False when the server is stopping and nothing is left to do.
   bool tick();
@@ -61,6 +61,11 @@ class Shard {
   const std::shared_ptr<const TlsContext>& tls() const { return settings_->tls; }
   /// For bytes that were just decrypted, until the next who decrypts.
   std::span<char> plain_memory();
+  /// The same for what was just inflated; and one for each who inflates or deflates in a turn.
+  std::span<char> inflate_memory();
+  std::unique_ptr<Inflater> take_inflater();
+  void give_back(std::unique_ptr<Inflater> inflater) { inflater_ = std::move(inflater); }
+  Deflater& deflater();
   core::Reactor& reactor() { return reactor_; }
   core::ChunkPool& pool() { return pool_; }
   core::Log& log() { return log_; }
@@ -91,7 +96,7 @@ class Shard {
   void flush_later(Connection& connection);
   void forget_later(Connection& connection);
   void recv_later(Connection& connection);
-  void resume_at(Connection& connection, int64_t due_ns);
+  void resume_at(Connection& connection, int64_t due_ns, Pause pause = pause_stall);
   /// Until `target` has room for a record of this size.
   void park(Connection& connection, ShardId target, size_t record_bytes);
 
@@ -107,8 +112,10 @@ class Shard {
   }
 
   // ---- From other shards.
-  void adopt(int descriptor, uint64_t cid);
-  void on_newcomer(const ConnectionRecord& record) { adopt(record.descriptor, record.cid); }
+  void adopt(int descriptor, uint64_t cid, Door door = Door::plain);
+  void on_newcomer(const ConnectionRecord& record) {
+    adopt(record.descriptor, record.cid, record.door);
+  }
   void on_stall(const StallRecord& record);
   /// A client could not say who it is. Counted, and logged at a bounded rate.
   void on_refused_admission(const Connection& connection);
@@ -131,6 +138,7 @@ class Shard {
   struct Stalled {
     Handle connection;
     int64_t until_ns;
+    Pause pause;
   };
 
   static Handle handle(const Connection& connection) {
@@ -167,7 +175,11 @@ class Shard {
   ServerState& state_;
   uint64_t settings_number_;
   std::shared_ptr<const Settings> settings_;
-  std::unique_ptr<char[]> plain_memory_;  // Taken when it is first needed.
+  // Taken when they are first needed.
+  std::unique_ptr<char[]> plain_memory_;
+  std::unique_ptr<char[]> inflate_memory_;
+  std::unique_ptr<Inflater> inflater_;
+  std::unique_ptr<Deflater> deflater_;
   core::Mesh& mesh_;
   core::Reactor& reactor_;
   core::Log& log_;

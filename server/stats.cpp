@@ -31,6 +31,8 @@ std::string_view text_of(CloseReason reason) {
       return "Server Shutdown";
     case CloseReason::tls_handshake:
       return "TLS Handshake Failure";
+    case CloseReason::websocket_upgrade:
+      return "WebSocket Upgrade Failure";
   }
   __builtin_unreachable();
 }
@@ -65,6 +67,8 @@ std::string_view name_of(CloseReason reason) {
       return "server_shutdown";
     case CloseReason::tls_handshake:
       return "tls_handshake";
+    case CloseReason::websocket_upgrade:
+      return "websocket_upgrade";
   }
   __builtin_unreachable();
 }

@@ -26,8 +26,9 @@ enum class CloseReason : uint8_t {
   lame_duck,
   server_shutdown,
   tls_handshake,
+  websocket_upgrade,
 };
-inline constexpr size_t close_reasons = 14;
+inline constexpr size_t close_reasons = 15;
 std::string_view text_of(CloseReason reason);
 /// The same as one word, for labels.
 std::string_view name_of(CloseReason reason);

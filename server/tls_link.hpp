@@ -55,6 +55,7 @@ struct TlsLink {
   int64_t due_ns = INT64_MAX;       // Of the handshake.
   int64_t info_due_ns = INT64_MAX;  // INFO goes in clear if no ClientHello has come by then.
   HandshakeSeat seat;
+  std::shared_ptr<const TlsContext> context;  // As of its beginning, whatever is reloaded.
   std::shared_ptr<TlsSession> session;
   std::string early;  // What came while a helper had the session.
 

@@ -1,5 +1,6 @@
-// What lies between a connection and its socket when that speaks TLS: the handshake, of which
-// helpers do the slow steps, then records in and out. The life of the connection is in
+// What lies between a connection and its socket, layer by layer: a PROXY header, TLS, WebSocket
+// (websocket_transport.cpp). Here is TLS: the handshake, of which helpers do the slow steps, then
+// records in and out. The life of the connection is in
 // connection.cpp; what is said over it is none of this file's business.
 
 #include <array>
@@ -30,13 +31,44 @@ constexpr char first_byte_of_handshake = 0x16;  // The type of a TLS record.
 
 }  // namespace
 
+// Who comes by WebSocket may have other rules to come in by.
+const Security& Connection::security() const {
+  return websocket_ ? *shard_.settings().websocket.security : shard_.security();
+}
+
+const std::shared_ptr<const TlsContext>& Connection::tls_context() const {
+  return websocket_ ? shard_.settings().websocket.tls : shard_.tls();
+}
+
+// Bytes of the network, in whatever stage. A PROXY header stands in clear before all of them.
+void Connection::on_layered(std::string_view bytes) {
+  if (awaits_proxy_header_) {
+    if (!take_proxy_header(bytes)) return;
+    std::string behind(carry_.bytes());
+    carry_.clear(shard_.pool());
+    if (!behind.empty()) return on_layered(behind);
+    if (bytes.empty()) return;
+  }
+  tls_ ? on_cipher(bytes) : on_frames(bytes);
+}
+
+// Whatever fails: what was meant for TLS never goes in clear, nor what was meant for a frame
+// without one.
+void Connection::flush_layers() {
+  if (tls_ ? tls_->session && flush_tls() : flush_frames()) return;
+  if (tls_ && tls_->stage != TlsLink::Stage::open && !websocket_) return flush_plain();
+  if (state_ == State::closing) release_if_idle();
+}
+
 // True when INFO goes at once, in clear.
 bool Connection::begin_tls() {
-  const TlsContext& context = *shard_.tls();
   tls_ = std::make_unique<TlsLink>();
+  tls_->context = tls_context();
+  const TlsContext& context = *tls_->context;
   const int64_t now_ns = shard_.now_ns();
   tls_->due_ns = now_ns + context.options().timeout.count();
   check_later(tls_->due_ns);
+  if (websocket_) return tls_->info_sent = true, false;  // It goes when that is open.
   tls_->info_sent = !context.options().handshake_first;
   if (!tls_->info_sent && context.options().handshake_first_wait.count() > 0) {
     tls_->info_due_ns = now_ns + context.options().handshake_first_wait.count();
@@ -49,7 +81,8 @@ bool Connection::begin_tls() {
 bool Connection::watch_handshake(int64_t now_ns) {
   if (tls_->stage == TlsLink::Stage::open) return false;
   if (now_ns >= tls_->due_ns) {
-    if (tls_->stage == TlsLink::Stage::hello && shard_.options().security.allow_non_tls) {
+    if (tls_->stage == TlsLink::Stage::hello && !websocket_ &&
+        shard_.options().security.allow_non_tls) {
       tls_.reset();
       start_admission_clock();
       return false;
@@ -68,18 +101,10 @@ bool Connection::watch_handshake(int64_t now_ns) {
   return false;
 }
 
-// Bytes of the network, in whatever stage. A PROXY header stands in clear before all of them.
 void Connection::on_cipher(std::string_view bytes) {
-  if (awaits_proxy_header_) {
-    if (!take_proxy_header(bytes)) return;
-    const std::string behind(carry_.bytes());
-    carry_.clear(shard_.pool());
-    if (!behind.empty()) return on_cipher(behind);
-    if (bytes.empty()) return;
-  }
   if (tls_->stage == TlsLink::Stage::hello) {
     const bool is_tls = bytes.front() == first_byte_of_handshake;
-    if (!is_tls && shard_.options().security.allow_non_tls) {
+    if (!is_tls && !websocket_ && shard_.options().security.allow_non_tls) {
       tls_.reset();
       start_admission_clock();
       return on_bytes(bytes);
@@ -98,7 +123,7 @@ void Connection::on_cipher(std::string_view bytes) {
 void Connection::continue_handshake() {
   if (!tls_->session) {
     if (!tls_->seat.take(shard_.state().tls_handshakes)) return close(CloseReason::tls_handshake);
-    tls_->session = std::make_shared<TlsSession>(shard_.tls());
+    tls_->session = std::make_shared<TlsSession>(tls_->context);
   }
   tls_->session->add_input(std::exchange(tls_->early, {}));
   tls_->helper_busy = true;
@@ -131,9 +156,9 @@ void Connection::on_handshake() {
   tls_->seat.leave();
   shard_.stats().tls_handshakes++;
   shard_.stats().tls_resumptions += static_cast<uint64_t>(session.resumed());
-  start_admission_clock();
-  if (admission_ && shard_.security().maps_certificates()) {
-    admission_->certificate_user = shard_.security().user_of_certificate(session.peer_names());
+  if (!websocket_) start_admission_clock();
+  if (admission_ && security().maps_certificates()) {
+    admission_->certificate_user = security().user_of_certificate(session.peer_names());
   }
   tls_->came_first = !tls_->info_sent;
   if (!std::exchange(tls_->info_sent, true)) send_info(false);
@@ -150,7 +175,10 @@ void Connection::read_plain(std::string_view cipher) {
   do {
     size_t filled = 0;
     outcome = session.read(plain, filled);
-    if (filled > 0) on_bytes({plain.data(), filled});
+    if (filled > 0) {
+      const std::string_view bytes{plain.data(), filled};
+      websocket_ ? on_frames(bytes) : on_bytes(bytes);
+    }
   } while (outcome == TlsSession::Outcome::done && open());
   session.drop_input();
   if (!open()) return;
@@ -194,6 +222,11 @@ bool Connection::flush_tls() {
 
 void Connection::encrypt() {
   TlsLink& link = *tls_;
+  if (websocket_) {
+    if (encrypt_frames()) return;
+    discards_ = true;
+    return close(CloseReason::write_error, EPROTO);
+  }
   std::array<iovec, encrypt_parts_max> parts;
   const size_t count = outbox_.gather(parts, encrypt_bytes_max);
   size_t bytes = 0;
@@ -233,7 +266,9 @@ void Connection::show_tls(ConnectionPicture& picture) const {
 }
 
 bool Connection::has_more_to_send() const {
-  if (!outbox_.empty()) return true;
+  const bool framed = websocket_ != nullptr;
+  if (framed && (!tls_ || tls_->stage == TlsLink::Stage::open) && has_frames_to_send()) return true;
+  if (!framed && !outbox_.empty()) return true;
   if (!tls_ || tls_->helper_busy || !tls_->session) return false;
   return !tls_->sending.empty() || !tls_->session->output().empty() ||
          (state_ == State::closing && tls_->stage == TlsLink::Stage::open && !tls_->said_close);

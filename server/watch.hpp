@@ -33,6 +33,7 @@ struct ConnectionPicture {
   uint32_t generation = 0;
   uint16_t port = 0;
   bool open = true;
+  bool websocket = false;
   bool slow = false;  // More than half of max_pending waits for it.
   CloseReason close_reason = CloseReason::none;
   uint32_t subscriptions = 0;

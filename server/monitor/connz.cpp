@@ -194,7 +194,7 @@ void write_row(JsonWriter& json, const Context& context, const Row& row) {
   const int64_t end_ns = row.open ? Collector::monotonic_ns() : row.stop_ns;
   json.key("cid").value(row.cid);
   json.key("kind").value("Client");
-  json.key("type").value("nats");
+  json.key("type").value(row.websocket ? "websocket" : "nats");
   json.key("ip").value(row.host);
   json.key("port").value(int64_t{row.port});
   json.key("start").value(time_text(context.unix_ns(row.start_ns)));

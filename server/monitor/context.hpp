@@ -59,6 +59,7 @@ struct Context {
   const TlsContext* tls() const {
     return settings_->tls.get();
   }  // nullptr: clients speak in clear.
+  const ListenAddress& websocket_address() const { return settings_->websocket.address; }
 
   static int64_t unix_now_ns();
   /// A moment of the monotonic clock's.

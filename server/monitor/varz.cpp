@@ -8,6 +8,37 @@ namespace {
 
 using protocol::JsonWriter;
 
+void write_websocket(JsonWriter& json, const Context& context) {
+  const WebSocketOptions& options = context.options().websocket;
+  const ListenAddress& address = context.websocket_address();
+  json.key("websocket").begin_object();
+  if (address.port != 0) {
+    json.key("host").value(address.host);
+    json.key("port").value(int64_t{address.port});
+    if (!options.advertise.empty()) json.key("advertise").value(options.advertise);
+    if (!options.no_auth_user.empty()) json.key("no_auth_user").value(options.no_auth_user);
+    json.key("handshake_timeout").value(int64_t{options.handshake_timeout.count()});
+    if (options.auth_timeout) {
+      json.key("auth_timeout").value(std::chrono::duration<double>(*options.auth_timeout).count());
+    }
+    if (options.no_tls) json.key("no_tls").value(true);
+    if (options.tls && options.tls->verify_and_map) json.key("tls_map").value(true);
+    if (options.tls && !options.tls->pinned_certs.empty()) {
+      json.key("tls_pinned_certs").begin_array();
+      for (const std::string& pin : options.tls->pinned_certs) json.value(pin);
+      json.end_array();
+    }
+    if (options.same_origin) json.key("same_origin").value(true);
+    if (!options.allowed_origins.empty()) {
+      json.key("allowed_origins").begin_array();
+      for (const std::string& origin : options.allowed_origins) json.value(origin);
+      json.end_array();
+    }
+    if (options.compression) json.key("compression").value(true);
+  }
+  json.end_object();
+}
+
 void write_settings(JsonWriter& json, const Context& context) {
   const Options& options = context.options();
   const protocol::Info& info = context.info();
@@ -28,9 +59,11 @@ void write_settings(JsonWriter& json, const Context& context) {
   json.key("max_payload").value(info.max_payload);
   json.key("max_pending").value(options.limits.pending_bytes_max);
   // Peal has none of these; nats-server shows them empty where it is not set up for them.
-  for (const char* part : {"cluster", "gateway", "leaf", "mqtt", "websocket", "jetstream"}) {
+  for (const char* part : {"cluster", "gateway", "leaf", "mqtt"}) {
     json.key(part).begin_object().end_object();
   }
+  write_websocket(json, context);
+  json.key("jetstream").begin_object().end_object();
   const TlsContext* const tls = context.tls();
   const std::chrono::duration<double> tls_timeout =
       tls == nullptr ? TlsOptions{}.timeout : tls->options().timeout;

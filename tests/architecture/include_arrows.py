@@ -26,7 +26,10 @@ LIBRARIES = {
     "rapidjson": ["protocol/json.hpp", "protocol/json.cpp", "protocol/connect.cpp"],
     "cxxopts": ["server/options.cpp", "tools/*"],
     "fmt": ["core/log.hpp", "core/*.cpp", "server/*", "tools/*"],  # No other header of core's.
-    "openssl": ["server/secret.cpp", "server/nkey.cpp", "server/tls*.cpp", "tools/bench/tls.cpp"],
+    "openssl": ["server/secret.cpp", "server/nkey.cpp", "server/tls*.cpp", "tools/bench/tls.cpp",
+                "server/websocket_upgrade.cpp"],
+    "http_parser": ["server/websocket_upgrade.cpp"],
+    "zlib": ["server/websocket_deflate.cpp", "tools/*"],
     "crypt": ["server/secret.cpp"],
     "seccomp": ["server/privileges.cpp"],
     "microhttpd": ["server/monitor/http_server.cpp"],
