@@ -46,7 +46,11 @@ void Listener::on_accept(const core::Completion& done) {
         break;
     }
   }
-  if (stopping_) return close_if_idle();
+  if (stopping_) {
+    retry_ns_ =
+        INT64_MAX;  // It failed for the last time: a shard would turn for ever to try again.
+    return close_if_idle();
+  }
   if (!armed_ && retry_ns_ == INT64_MAX) arm();
 }
 

@@ -428,10 +428,10 @@ void Shard::stop_all() {
   }
 }
 
-// Not while somebody may still be sent here.
+// Not while somebody may still be sent here, or waits here to be sent elsewhere.
 bool Shard::finished() const {
   return phase_ == Phase::stopping && connections_open_ == 0 && dirty_.empty() &&
-         std::ranges::all_of(listeners_, &Listener::stopped) &&
+         !link_.owes_newcomer() && std::ranges::all_of(listeners_, &Listener::stopped) &&
          !state_.accepting.load(std::memory_order_acquire) &&
          state_.shard_words[id()].connections.load(std::memory_order_relaxed) == 0;
 }

@@ -39,6 +39,11 @@ bool is_cut_off(const Party& party) {
   return link != nullptr && (link->was_reset || link->server_gone || link->shutdown_down);
 }
 
+/// One that reads slowly may leave before it finds out.
+bool was_cut_off_before_it_left(const Party& party) {
+  return party.link != nullptr && party.link->server_closed_at < party.gone_at;
+}
+
 /// The last PING of a client that was answered and sent before a command; its time, or -1.
 Time last_fence_before(const Party& party, uint32_t command) {
   for (auto it = party.ponged.rbegin(); it != party.ponged.rend(); ++it) {
@@ -517,7 +522,8 @@ void Oracle::check_refusals() {
       const Party& party = *parties_[about.client];
       const bool stayed = party.says_end_at > message.refused &&
                           ((party.gone == Gone::no && !is_cut_off(party)) ||
-                           (party.gone == Gone::by_client && party.gone_at > message.refused));
+                           (party.gone == Gone::by_client && party.gone_at > message.refused &&
+                            !was_cut_off_before_it_left(party)));
       const bool kept = !about.unsubscribed || about.unsub_written > message.refused;
       if (stayed && kept && about.max == 0 && sure(about, message) &&
           !is_own_echo(about, message)) {
