@@ -144,7 +144,6 @@ class Running {
         case Wish::lame_duck:
           if (!leaving_) log_.info("Entering lame duck mode, stop accepting new clients");
           leaving_ = true;
-          log_.info("Entering lame duck mode, stop accepting new clients");
           server_.lame_duck();
           break;
         case Wish::reopen_log:

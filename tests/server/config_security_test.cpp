@@ -89,8 +89,10 @@ TEST_CASE("config security: accounts and their limits") {
 }
 
 TEST_CASE("config security: what is wrong is said with its place") {
-  CHECK(applied("accounts: { A: { imports: [] } }").error == "c:1:18: imports: not supported yet");
-  CHECK(applied("accounts: { A: { exports: [] } }").error == "c:1:18: exports: not supported yet");
+  CHECK(applied("accounts: { A: { imports: [{}] } }").error ==
+        "c:1:18: imports: not supported yet");
+  CHECK(applied("accounts: { A: { exports: [{}] } }").error ==
+        "c:1:18: exports: not supported yet");
   CHECK(applied("accounts: { A: { mappings: {} } }").error ==
         "c:1:18: mappings: not supported yet");
   CHECK(applied("authorization { auth_callout: {} }").error ==

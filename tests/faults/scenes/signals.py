@@ -14,6 +14,12 @@ def numbered(name):
     return getattr(signal, "SIG" + name)
 
 
+def signals_as_usual():
+    """Who is started in the background may have been told to ignore these."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @scene("signals: while it starts")
 def starting(world):
     """Each a little later than the one before, so that some find it not yet listening."""
@@ -22,7 +28,8 @@ def starting(world):
         for step in range(40 if world.long else 8):
             process = subprocess.Popen(
                 [world.path, "-a", "127.0.0.1", "-p", "-1", *world.flags],
-                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                preexec_fn=signals_as_usual)
             try:
                 time.sleep(step * (0.0005 if world.long else 0.0025))
                 process.send_signal(numbered(name))
