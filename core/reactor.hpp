@@ -124,6 +124,9 @@ class Reactor {
 
   void cancel(Token token);
 
+  /// What the kernel holds of what was sent there and the peer has not taken. A system call.
+  uint32_t unsent_bytes(int descriptor) const;
+
   /// The peer reads end of file once everything sent has arrived.
   void shutdown_send(int descriptor);
 

@@ -2,9 +2,11 @@
 // fetches what has completed; see reactor.hpp for what callers may rely on.
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -244,6 +246,11 @@ void Reactor::cancel(Token token) {
   io_uring_prep_cancel64(entry, token.pack(), IORING_ASYNC_CANCEL_ALL);
   entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
   entry->user_data = discard_data;
+}
+
+uint32_t Reactor::unsent_bytes(int descriptor) const {
+  int bytes = 0;
+  return ::ioctl(descriptor, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<uint32_t>(bytes) : 0;
 }
 
 void Reactor::shutdown_send(int descriptor) { ::shutdown(descriptor, SHUT_WR); }

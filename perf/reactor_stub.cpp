@@ -70,6 +70,7 @@ void Reactor::send(int descriptor, std::span<const iovec> parts, Token token) {
   impl_->sends.push_back({token, static_cast<int32_t>(bytes), false, {}});
 }
 void Reactor::cancel(Token) {}
+uint32_t Reactor::unsent_bytes(int) const { return 0; }
 void Reactor::shutdown_send(int) {}
 void Reactor::close(int) {}
 PeerAddress Reactor::adopt(int) { return {"127.0.0.1", 1}; }

@@ -20,6 +20,7 @@ namespace {
 using core::OpKind;
 
 constexpr int64_t second_ns = 1'000'000'000;
+constexpr int64_t millisecond_ns = 1'000'000;
 
 // One send takes so much at most: more would hide for long whether a subscriber makes progress.
 constexpr size_t send_bytes_max = 512 * 1024;
@@ -31,11 +32,9 @@ constexpr size_t send_parts_max = 16;
 constexpr int64_t stuck_after_ns = 100'000'000;
 constexpr int64_t sole_stuck_after_ns = 1'000'000'000;
 
-// A publisher that is held reads this seldom: one receive cap each time, which is its floor.
-// For a subscriber that is alone in getting its messages, which harms nobody else, it is less
-// often: on a busy machine an honest reader may take less than the floor brings.
-constexpr int64_t stall_ns = 10'000'000;
-constexpr int64_t sole_stall_ns = 40'000'000;
+// A send in flight moves on when much of the kernel's own buffer is free, which may be a megabyte
+// later. In between the kernel is asked how much of it the client has taken.
+constexpr int64_t unsent_asked_every_ns = 25'000'000;
 
 // How long a closed client has to take what it is still owed, and then to hang up.
 constexpr int64_t linger_ns = 2 * second_ns;
@@ -221,7 +220,9 @@ void Connection::on_bytes(std::string_view bytes) {
   }
   if (open() && !bytes.empty()) keep(bytes);
   const bool adds_to_excess = shard_.over_budget() && in_messages_ != messages_before;
-  if (open() && (stall_wanted_ || adds_to_excess)) stall(stall_wanted_ && stall_sole_);
+  if (open() && (stall_wanted_ms_ != 0 || adds_to_excess)) {
+    stall(std::max(stall_wanted_ms_, Router::stall_ms));
+  }
   shard_.stats().in_messages += in_messages_ - messages_before;
   shard_.stats().in_bytes += in_bytes_ - bytes_before;
 }
@@ -331,13 +332,13 @@ void Connection::resume(Pause pause) {
   read_on();
 }
 
-void Connection::stall(bool sole) {
-  stall_wanted_ = false;
+void Connection::stall(uint16_t stall_ms) {
+  stall_wanted_ms_ = 0;
   if (!open() || (pauses_ & pause_stall) != 0) return;
   pauses_ |= pause_stall;
   stalls_++;
   shard_.stats().stalls++;
-  shard_.resume_at(*this, shard_.now_ns() + (sole ? sole_stall_ns : stall_ns));
+  shard_.resume_at(*this, shard_.now_ns() + stall_ms * millisecond_ns);
 }
 
 // ---- Bytes out.
@@ -416,9 +417,18 @@ void Connection::on_sent(size_t bytes) {
   }
 }
 
-bool Connection::progresses(bool sole) const {
-  return !send_in_flight_ ||
-         shard_.now_ns() - send_progress_ns_ < (sole ? sole_stuck_after_ns : stuck_after_ns);
+bool Connection::progresses(bool sole) {
+  const int64_t now_ns = shard_.now_ns();
+  if (!send_in_flight_ || now_ns - send_progress_ns_ < unsent_asked_every_ns) return true;
+  if (now_ns - unsent_asked_ns_ >= unsent_asked_every_ns) {
+    const uint32_t unsent_bytes = shard_.reactor().unsent_bytes(descriptor_);
+    if (unsent_asked_ns_ > send_progress_ns_ && unsent_bytes < unsent_bytes_) {
+      send_progress_ns_ = now_ns;
+    }
+    unsent_bytes_ = unsent_bytes;
+    unsent_asked_ns_ = now_ns;
+  }
+  return now_ns - send_progress_ns_ < (sole ? sole_stuck_after_ns : stuck_after_ns);
 }
 
 void Connection::send_line(std::string_view line) {

@@ -78,7 +78,7 @@ class Connection {
   /// The fence of the PING that paused it has been reached.
   void on_fence_reached();
   /// Reads one cap less often while a slow subscriber catches up.
-  void stall(bool sole);
+  void stall(uint16_t stall_ms);
   /// Receives again, when the pool has buffers and wants_recv() says so.
   void arm_recv();
   bool wants_recv() {
@@ -108,10 +108,7 @@ class Connection {
   /// Waits for room; the shard resumes it.
   void wait_for_room() { pauses_ |= pause_room; }
   /// A subscriber of what it publishes reads slowly; it is held when this read has been dealt with.
-  void want_stall(bool sole) {
-    stall_sole_ = sole;
-    stall_wanted_ = true;
-  }
+  void want_stall(uint16_t stall_ms) { stall_wanted_ms_ = stall_ms; }
 
   // ---- Closing.
 
@@ -150,7 +147,7 @@ class Connection {
   }
   /// Its sends have made progress lately: it is slow, not stuck. One that is the sole receiver of a
   /// message may take longer.
-  bool progresses(bool sole) const;
+  bool progresses(bool sole);
   /// Of the subject that it publishes on now.
   RouteMemo& route_memo() {
     if (route_ == nullptr) use_own_route();
@@ -328,8 +325,7 @@ class Connection {
   uint8_t write_error_ = 0;  // Of the send that failed.
   protocol::Refusal refusal_ = protocol::Refusal::none;
   uint8_t pauses_ = 0;
-  bool stall_wanted_ : 1 = false;
-  bool stall_sole_ : 1 = false;
+  uint16_t stall_wanted_ms_ = 0;
   bool recv_armed_ : 1 = false;
   bool recv_cancelled_ : 1 = false;
   bool busy_ : 1 = false;         // Its last read was a large one.
@@ -374,6 +370,8 @@ class Connection {
 
   int64_t check_due_ns_ = INT64_MAX;
   int64_t ping_due_ns_ = INT64_MAX;
+  uint32_t unsent_bytes_ = 0;     // In the kernel, when it was last asked...
+  int64_t unsent_asked_ns_ = 0;   // ...and when that was.
   int64_t send_progress_ns_ = 0;  // When the send in flight was begun, or last moved on.
   int64_t linger_until_ns_ = INT64_MAX;
   int64_t ping_sent_ns_ = 0;

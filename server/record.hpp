@@ -102,7 +102,7 @@ struct ConnectionRecord {
 
 struct StallRecord {
   RecordKind kind = RecordKind::stall;
-  bool sole = false;  // Nobody but the slow one gets those messages.
+  uint16_t stall_ms = 0;
   uint32_t slot = 0;
   uint32_t generation = 0;
 };

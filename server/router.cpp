@@ -21,6 +21,9 @@ constexpr uint32_t hops_max = 8;
 // Of max_pending: beyond it a subscriber is slow, and whoever publishes to it is held.
 constexpr uint64_t slow_numerator = 3;
 constexpr uint64_t slow_denominator = 4;
+// And when so much of it waits, it is nearly full.
+constexpr uint64_t full_numerator = 7;
+constexpr uint64_t full_denominator = 8;
 
 constexpr size_t group_bytes(std::string_view name) { return sizeof(uint32_t) + name.size(); }
 
@@ -132,7 +135,7 @@ bool Router::publish(Connection& publisher, const protocol::Command& command) {
   } else if (delivered == 0 && !command.reply.empty() && publisher.no_responders()) {
     answer_no_responders(publisher, command.subject, command.reply);
   }
-  if (slow) publisher.want_stall(sole);
+  if (slow) publisher.want_stall(stall_for(sole));
   return true;
 }
 
@@ -365,7 +368,13 @@ Router::Delivery Router::settle(Connection& receiver, bool sole) {
     receiver.close(CloseReason::slow_consumer_pending);
     return Delivery::done;
   }
+  nearly_full_ = pending * full_denominator > pending_max * full_numerator;
   return receiver.progresses(sole) ? Delivery::slow : Delivery::done;
+}
+
+uint16_t Router::stall_for(bool sole) const {
+  if (!sole) return stall_ms;
+  return nearly_full_ ? last_stall_ms : sole_stall_ms;
 }
 
 // ---- From another shard.
@@ -500,7 +509,8 @@ unsigned Router::reroute(const QueuePlan* group, std::string_view name, const Me
 }
 
 void Router::hold_back(ShardId origin, const MessageHead& head, bool sole) {
-  const StallRecord record{RecordKind::stall, sole, head.origin_slot, head.origin_generation};
+  const StallRecord record{RecordKind::stall, stall_for(sole), head.origin_slot,
+                           head.origin_generation};
   if (origin == shard_.id()) return shard_.on_stall(record);
   shard_.link().send_stall(origin, record);
 }

@@ -49,6 +49,14 @@ class Router {
   /// is not worth the waiting for their having read it. Less where mailboxes are small.
   static constexpr size_t in_place_bytes_max = 4 * 1024;
 
+  /// A publisher that is held reads this seldom: one receive cap each time, which is its floor. For
+  /// a subscriber that is alone in getting its messages, which harms nobody else, it is less often,
+  /// and the least when it is nearly at its limit: on a busy machine an honest reader may take less
+  /// than the floor brings.
+  static constexpr uint16_t stall_ms = 10;
+  static constexpr uint16_t sole_stall_ms = 40;
+  static constexpr uint16_t last_stall_ms = 320;
+
   Router(Shard& shard, uint64_t seed);
 
   /// False when a mailbox has no room for it: then nothing was delivered to anyone, and the
@@ -114,6 +122,7 @@ class Router {
                  unsigned delivered);
   unsigned reroute(const QueuePlan* group, std::string_view name, const MessageHead& head,
                    MessageExtension extension, const Message& message);
+  uint16_t stall_for(bool sole) const;
   void hold_back(ShardId origin, const MessageHead& head, bool sole);
   void report_no_responders(ShardId origin, const MessageHead& head, const Message& message);
 
@@ -131,6 +140,7 @@ class Router {
   std::vector<Subscription*> picks_;  // Members of queue groups, here.
   std::vector<ShardId> targeted_;     // Shards that get a record.
   std::vector<Target> targets_;       // What it says, where queue groups are involved.
+  bool nearly_full_ = false;          // The last receiver that was slow.
   bool plain_everywhere_ = true;      // No queue group is, so it says the same to all.
 };
 

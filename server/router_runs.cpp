@@ -108,7 +108,7 @@ size_t Router::publish_run(Connection& publisher, RouteMemo& memo, MessageRun ru
   }
   publisher.count_in(run.count, run.count * run.size);
   if (*receivers > 0 && deliver_run(memo, run, &publisher, sole) == Delivery::slow) {
-    publisher.want_stall(sole);
+    publisher.want_stall(stall_for(sole));
   }
   return run.count;
 }

@@ -341,7 +341,9 @@ void Shard::arm_starved() {
 }
 
 void Shard::on_stall(const StallRecord& record) {
-  if (Connection* connection = find(record.slot, record.generation)) connection->stall(record.sole);
+  if (Connection* connection = find(record.slot, record.generation)) {
+    connection->stall(record.stall_ms);
+  }
 }
 
 void Shard::on_no_responders(uint32_t slot, uint32_t generation, std::string_view subject,

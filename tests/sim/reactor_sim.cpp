@@ -443,6 +443,10 @@ void SimReactor::give_back() {
   preempt();
 }
 
+uint32_t SimReactor::unsent_bytes(int descriptor) {
+  return static_cast<uint32_t>(link_of(descriptor, "unsent_bytes()").down.size());
+}
+
 core::BufferHold* SimReactor::hold(const char* at) {
   const uint32_t buffer = pool_.index_of(at);
   if (buffer == pool_.count()) return nullptr;
@@ -509,6 +513,7 @@ void Reactor::send(int descriptor, std::span<const iovec> parts, Token token) {
   impl_->sim.send(descriptor, parts, token);
 }
 void Reactor::cancel(Token token) { impl_->sim.cancel(token); }
+uint32_t Reactor::unsent_bytes(int descriptor) const { return impl_->sim.unsent_bytes(descriptor); }
 void Reactor::shutdown_send(int descriptor) { impl_->sim.shutdown_send(descriptor); }
 void Reactor::close(int descriptor) { impl_->sim.close(descriptor); }
 PeerAddress Reactor::adopt(int descriptor) { return impl_->sim.adopt(descriptor); }

@@ -64,6 +64,7 @@ class SimReactor : public Actor {
   void recv_once(int descriptor, core::Token token);
   void send(int descriptor, std::span<const iovec> parts, core::Token token);
   void cancel(core::Token token);
+  uint32_t unsent_bytes(int descriptor);
   void shutdown_send(int descriptor);
   void close(int descriptor);
   core::PeerAddress adopt(int descriptor);
