@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include "core/crash_report.hpp"
 #include "core/log_sink.hpp"
 #include "core/thread.hpp"
 
@@ -154,7 +155,9 @@ class Log::Writer {
     // Signals are the main thread's affair, and a reader who went away is an errno like any other.
     sigset_t all;
     ::sigfillset(&all);
+    for (const int fatal : {SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE}) ::sigdelset(&all, fatal);
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+    const CrashStack crash_stack;
     // Flags are read before the queue that they came after: no line logged before the end is lost.
     for (;;) {
       const bool stopping = stop_wanted_.load();

@@ -98,6 +98,9 @@ constexpr ConfigKey keys[] = {
      .shown = show<&Options::monitoring, &Monitoring::closed_clients_max>},
     duration<&Options::stats_interval>("stats_interval", Reload::restart,
                                        "Peal only: between lines of totals in the log; 0: none"),
+    duration<&Options::slow_turn>(
+        "slow_turn", Reload::live,
+        "Peal only: a turn of a thread that takes so long is counted and logged; 0: none"),
     ignored("prof_port", KeyType::number, "profiles of Go; use perf"),
     ignored("prof_block_rate", KeyType::number, "profiles of Go; use perf"),
 };

@@ -523,6 +523,18 @@ void Connection::on_timer() {
   if (open()) check_later(ping_due_ns_);
 }
 
+void Connection::give_time_again(int64_t held_ns) {
+  const auto put_off = [held_ns](int64_t& due_ns) {
+    if (due_ns != INT64_MAX) due_ns += held_ns;
+  };
+  if (send_in_flight_) send_progress_ns_ = shard_.now_ns();
+  ping_due_ns_ = shard_.now_ns() + shard_.options().ping_interval.count();
+  put_off(linger_until_ns_);
+  if (admission_) put_off(admission_->due_ns);
+  if (tls_) put_off(tls_->due_ns), put_off(tls_->info_due_ns);
+  if (websocket_) put_off(websocket_->due_ns);
+}
+
 void Connection::end_ping_interval(int64_t now_ns) {
   constexpr int64_t rtt_valid_ns = 3600 * second_ns;
   ping_due_ns_ = now_ns + shard_.options().ping_interval.count();

@@ -95,6 +95,9 @@ class Connection {
   void on_handshake();
   /// The timer fired: pings, deadlines, linger.
   void on_timer();
+  /// The shard has not run for so long: what the client did meanwhile is not known, so whatever it
+  /// has a time for begins anew.
+  void give_time_again(int64_t held_ns);
   /// INFO, at first and whenever something in it has changed.
   void send_info(bool connect_info);
   /// The shard has new options: limits that were taken from the old ones are taken anew.

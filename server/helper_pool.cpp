@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "core/crash_report.hpp"
 #include "core/thread.hpp"
 
 namespace peal::server {
@@ -18,6 +19,7 @@ void HelperPool::begin() {
   for (unsigned i = 0; i < threads_max_; i++) {
     auto started = core::start_thread([this, i] {
       core::name_thread(fmt::format("peal-helper-{}", i));
+      const core::CrashStack crash_stack;
       setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), helper_niceness);
       run();
     });

@@ -47,8 +47,7 @@ void Listener::on_accept(const core::Completion& done) {
     }
   }
   if (stopping_) {
-    retry_ns_ =
-        INT64_MAX;  // It failed for the last time: a shard would turn for ever to try again.
+    retry_ns_ = INT64_MAX;  // Or the shard would not sleep until it ends.
     return close_if_idle();
   }
   if (!armed_ && retry_ns_ == INT64_MAX) arm();

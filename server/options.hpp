@@ -89,6 +89,7 @@ struct Options {
   Duration write_deadline = std::chrono::seconds(10);
   Duration lame_duck_duration = std::chrono::minutes(2);
   Duration lame_duck_grace_period = std::chrono::seconds(10);
+  Duration slow_turn = std::chrono::milliseconds(100);  // Of a shard; 0: none is.
   bool no_header_support = false;
 
   SecurityOptions security;

@@ -1,5 +1,9 @@
 #include "server/run.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -7,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/crash_report.hpp"
 #include "core/log.hpp"
 #include "server/allowance.hpp"
 #include "server/privileges.hpp"
@@ -20,6 +25,9 @@
 namespace peal::server {
 
 namespace {
+
+// How often the shards are asked whether they still turn.
+constexpr std::chrono::nanoseconds roll_call_interval = std::chrono::seconds(5);
 
 void log_start(const ParsedCommand& command, core::Log& log) {
   const Options& options = command.options;
@@ -129,10 +137,10 @@ class Running {
 
   /// Until the server has ended, on demand or by itself.
   void obey_signals() {
-    server_.is_alive();  // The first roll call.
+    server_.call_roll();  // The first one.
     manager_.say("READY=1");
     for (;;) {
-      const WishFrom wish = await_wish(manager_.watchdog_interval() / 2);
+      const WishFrom wish = await_wish(watch_interval());
       switch (wish.wish) {
         case Wish::terminate:
           if (leaving_) break;  // As in nats-server: a lame duck that is told to go is on its way.
@@ -167,19 +175,31 @@ class Running {
   }
 
  private:
-  // A thread that does not turn any more is what a watchdog is for, so nothing is said then.
+  // Twice in the time after which the service manager would act, and often enough for the log.
+  std::chrono::nanoseconds watch_interval() const {
+    const std::chrono::nanoseconds wanted = manager_.watchdog_interval() / 2;
+    return wanted.count() > 0 ? std::min(wanted, roll_call_interval) : roll_call_interval;
+  }
+
+  // A shard that does not turn any more is what a watchdog is for, so nothing is said to it then.
   void watch() {
-    if (server_.is_alive()) {
-      manager_.say("WATCHDOG=1");
-    } else {
-      log_.error("a thread has not turned for {} s", manager_.watchdog_interval().count() / 2e9);
+    for (const RollCall::News& news : server_.call_roll()) {
+      const double seconds = static_cast<double>(news.silent_ns) / 1e9;
+      if (news.ended) {
+        log_.warning("shard {} turns again, after {:.1f} s", news.shard, seconds);
+      } else {
+        log_.error("shard {} has not turned for {:.1f} s, though it was woken", news.shard,
+                   seconds);
+      }
     }
+    if (server_.is_alive()) manager_.say("WATCHDOG=1");
   }
 
   void reload() {
     ReloadPlan plan = plan_reload(command_);
     if (!carry_out(plan, command_.options, server_, log_)) return;
     command_ = std::move(plan.command);
+    core::set_crash_log(command_.options.log_file);
     const auto error = files_.write_pid_file(command_.options);
     if (error) log_.error("{}", *error);
     files_.write_ports_file(command_.options, server_, log_);
@@ -231,6 +251,9 @@ std::optional<std::string> serve(const ParsedCommand& command, Files& files, cor
 std::optional<std::string> run(const ParsedCommand& command) {
   const Options& options = command.options;
   block_signals();  // Before the log's thread, which is the first.
+  core::install_crash_report(fmt::format("{} {}", program_name, version));
+  core::set_crash_log(options.log_file);
+  const core::CrashStack crash_stack;
   auto opened = core::Log::open(log_config(options));
   if (auto* error = std::get_if<std::string>(&opened)) return std::move(*error);
   core::Log& log = *std::get<0>(opened);

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/crash_report.hpp"
 #include "core/mesh.hpp"
 #include "core/reactor.hpp"
 #include "core/socket.hpp"
@@ -161,6 +162,7 @@ class Server::Impl {
  public:
   Impl(const Settings& settings, unsigned shards, core::Log& log, std::function<void()> on_stopped)
       : state(settings, shards),
+        roll_call(shards),
         id(settings.info.server_id),
         name(settings.info.server_name),
         options_(settings.options),
@@ -181,13 +183,14 @@ class Server::Impl {
 
   std::optional<std::string> start();
   std::optional<std::string> reload(const Options& options);
-  bool is_alive();
+  std::vector<RollCall::News> call_roll();
   void enter(Phase phase);
   void stop() { enter(Phase::stopping); }
   void wait();
   void watch(monitor::MonitorSocket socket);
 
   ServerState state;
+  RollCall roll_call;  // The main thread's.
   const std::string id;
   const std::string name;
   std::vector<ListenAddress> addresses;
@@ -247,6 +250,7 @@ std::optional<std::string> Server::Impl::start() {
 // other.
 void Server::Impl::run_shard(unsigned index) {
   core::name_thread(fmt::format("peal-shard-{}", index));
+  const core::CrashStack crash_stack;
   const std::vector<int> processors = core::allowed_processors();
   if (pinned_ && index < processors.size()) core::pin_thread(processors[index]);
 
@@ -287,14 +291,18 @@ void Server::Impl::enter(Phase phase) {
   notify_all();
 }
 
-bool Server::Impl::is_alive() {
-  const uint64_t last = state.roll_call.load(std::memory_order_relaxed);
-  const bool all = std::ranges::all_of(state.shard_words, [&](const auto& words) {
-    return words.answered.load(std::memory_order_relaxed) == last;
-  });
-  state.roll_call.store(last + 1, std::memory_order_relaxed);
+std::vector<RollCall::News> Server::Impl::call_roll() {
+  timespec now;
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  const int64_t now_ns = int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+  std::vector<uint64_t> answered;
+  for (const auto& words : state.shard_words) {
+    answered.push_back(words.answered.load(std::memory_order_relaxed));
+  }
+  std::vector<RollCall::News> news = roll_call.look(answered, now_ns);
+  state.roll_call.store(roll_call.call(now_ns), std::memory_order_relaxed);
   notify_all();
-  return all;
+  return news;
 }
 
 void Server::Impl::notify_all() {
@@ -403,7 +411,8 @@ const std::string& Server::id() const { return impl_->id; }
 const std::string& Server::name() const { return impl_->name; }
 std::optional<std::string> Server::reload(const Options& options) { return impl_->reload(options); }
 unsigned Server::shards() const { return static_cast<unsigned>(impl_->state.shard_words.size()); }
-bool Server::is_alive() { return impl_->is_alive(); }
+std::vector<RollCall::News> Server::call_roll() { return impl_->call_roll(); }
+bool Server::is_alive() const { return impl_->roll_call.complete(); }
 void Server::lame_duck() { impl_->enter(Phase::lame_duck); }
 void Server::stop() { impl_->stop(); }
 void Server::wait() { impl_->wait(); }

@@ -12,6 +12,7 @@
 
 #include "core/log.hpp"
 #include "server/options.hpp"
+#include "server/roll_call.hpp"
 
 namespace peal::server {
 
@@ -43,9 +44,11 @@ class Server {
   /// changed.
   std::optional<std::string> reload(const Options& options);
 
-  /// Whether every thread has had a turn since the last call of this function. Asks them for
-  /// another.
-  bool is_alive();
+  /// Looks who of the shards has had a turn since the last call of this function, and asks all of
+  /// them for another. By one thread.
+  std::vector<RollCall::News> call_roll();
+  /// Whether all had, at the last one.
+  bool is_alive() const;
 
   /// Takes no newcomers, tells clients to go elsewhere, and lets them go over time; then it stops.
   void lame_duck();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
 #include <thread>
 
 namespace peal::server {
@@ -21,6 +22,9 @@ constexpr int64_t lame_duck_gap_max_ns = 1000 * millisecond_ns;
 // A stopping server gives its clients so long to take their last bytes.
 constexpr int64_t stopping_look_ns = 10 * millisecond_ns;
 constexpr int64_t stop_within_ns = 1000 * millisecond_ns;
+
+// A shard that has not run for so large a part of write_deadline was held.
+constexpr int64_t held_part = 4;
 
 constexpr unsigned warnings_per_second = 10;
 
@@ -49,6 +53,7 @@ Shard::Shard(ShardId id, ServerState& state, core::Mesh& mesh, core::Reactor& re
       log_(log),
       random_(seed),
       timers_(reactor.now_ns()),
+      recorder_(id),
       interest_(id, static_cast<ShardId>(mesh.shards()), state.hash_seed),
       link_(id, mesh, reactor, interest_, stats_),
       fences_(link_),
@@ -74,27 +79,39 @@ void Shard::listen(int descriptor, Door door) {
 }
 
 bool Shard::tick() {
+  const int64_t began_ns = now_ns();
+  recorder_.enter("wait");
   const std::span<const core::Completion> completions = reactor_.wait(deadline_ns_);
   mesh_.set_asleep(id(), false);
   count_turn();
+  notice_hold(began_ns);
+  note_completions(completions);
   turn_completions_ = completions.size();
+  completions_total_ += completions.size();
   tracing_all_ = log_.enabled(core::Level::trace);
   tracing_ = tracing_all_ || (watch_ && watch_->has_trace());
 
   answer_roll_call();
   follow_settings();
+  recorder_.enter("sends");
   complete_sends(completions);
+  recorder_.enter("records");
   link_.drain(*this);
+  recorder_.enter("completions");
   complete(completions);
+  recorder_.enter("timers");
   if (state_.helper_inboxes[id()].any()) take_helper_results();
   timers_.advance(now_ns(), [this](uint32_t slot) {
     if (connections_[slot]) connections_[slot]->on_timer();
   });
   follow_phase();
+  recorder_.enter("those who wait");
   resume_waiting();
+  recorder_.enter("the closed");
   forget_closed();
   reactor_.give_back();
   arm_starved();
+  recorder_.enter("flush");
   link_.end_turn();
   flush_dirty();
   interest_.reclaim();
@@ -112,6 +129,44 @@ void Shard::count_turn() {
   stats_.turn_times.add(turn_ns, 1);
   stats_.message_times.add(turn_ns, stats_.out_messages - out_messages_counted_);
   out_messages_counted_ = stats_.out_messages;
+  stats_.slow_turns +=
+      turn_watch_.ended(sums(), turn_ns, options().slow_turn.count(), now_ns(), id(), log_);
+  recorder_.begin_turn(stats_.turns);
+}
+
+TurnSums Shard::sums() const {
+  return {.completions = completions_total_,
+          .records = stats_.messages_from_shards,
+          .in_messages = stats_.in_messages,
+          .out_messages = stats_.out_messages,
+          .connections_released = stats_.connections_total - connections_open_,
+          .subscriptions_released = stats_.subscriptions_total - interest_.subscriptions()};
+}
+
+// Whoever was not run cannot know what his clients did meanwhile: what they have sent and taken
+// lies in the kernel, and may not be seen in this turn. So a shard that was held, or whose clock
+// leapt, gives everybody his time anew instead of finding all of them too slow.
+void Shard::notice_hold(int64_t began_ns) {
+  const int64_t turn_ns = reactor_.stats().last_turn_ns;
+  const int64_t due_ns = std::max(deadline_ns_, began_ns + turn_ns);
+  const bool overslept = deadline_ns_ != INT64_MAX && now_ns() - due_ns > held_min_ns();
+  if (!overslept && turn_ns <= held_min_ns()) return;
+  stats_.holds++;
+  for (const auto& connection : connections_) {
+    if (connection) connection->give_time_again(now_ns() - began_ns);
+  }
+  if (stop_by_ns_ != INT64_MAX) stop_by_ns_ = now_ns() + stop_within_ns;
+}
+
+int64_t Shard::held_min_ns() const { return options().write_deadline.count() / held_part; }
+
+void Shard::note_completions(std::span<const core::Completion> completions) {
+  static constexpr const char* names[] = {"?",    "accept", "recv",   "send",
+                                          "wake", "notify", "discard"};
+  for (const core::Completion& done : completions) {
+    const auto kind = static_cast<size_t>(done.token.kind);
+    recorder_.note(names[kind < std::size(names) ? kind : 0], done.token.slot, done.result);
+  }
 }
 
 // Sends come before anything is delivered: they give memory back, and show who makes progress.
@@ -430,12 +485,11 @@ void Shard::stop_all() {
   }
 }
 
-// Not while somebody may still be sent here, or waits here to be sent elsewhere.
+// Not while somebody may still be sent here, or from here: a newcomer may wait in the side list.
 bool Shard::finished() const {
   return phase_ == Phase::stopping && connections_open_ == 0 && dirty_.empty() &&
-         !link_.owes_newcomer() && std::ranges::all_of(listeners_, &Listener::stopped) &&
-         !state_.accepting.load(std::memory_order_acquire) &&
-         state_.shard_words[id()].connections.load(std::memory_order_relaxed) == 0;
+         std::ranges::all_of(listeners_, &Listener::stopped) &&
+         !state_.accepting.load(std::memory_order_acquire) && state_.connections() == 0;
 }
 
 // ---- Memory.

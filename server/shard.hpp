@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/chunk_pool.hpp"
+#include "core/flight_recorder.hpp"
 #include "core/log.hpp"
 #include "core/mesh.hpp"
 #include "core/random.hpp"
@@ -30,6 +31,7 @@
 #include "server/shard_link.hpp"
 #include "server/shard_watch.hpp"
 #include "server/stats.hpp"
+#include "server/turn_watch.hpp"
 
 namespace peal::server {
 
@@ -147,6 +149,10 @@ class Shard {
 
   void take_helper_results();
   void count_turn();
+  TurnSums sums() const;
+  void notice_hold(int64_t began_ns);
+  int64_t held_min_ns() const;
+  void note_completions(std::span<const core::Completion> completions);
   void complete_sends(std::span<const core::Completion> completions);
   void complete(std::span<const core::Completion> completions);
   void resume_waiting();
@@ -187,6 +193,8 @@ class Shard {
   core::ChunkPool pool_;
   core::TimerWheel timers_;
   ShardStats stats_;
+  core::FlightRecorder recorder_;
+  TurnWatch turn_watch_;
   Interest interest_;
   ShardLink link_;
   Fences fences_;
@@ -223,6 +231,7 @@ class Shard {
   bool over_budget_ = false;
   Handle cut_off_{0, 0};  // Who was last, for the budget's sake.
   size_t turn_completions_ = 0;
+  uint64_t completions_total_ = 0;
   int64_t poll_until_ns_ = 0;
   int64_t refusals_second_ns_ = 0;  // In which refused admissions are counted for the log.
   unsigned refusals_logged_ = 0;

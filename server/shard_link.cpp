@@ -336,15 +336,6 @@ bool ShardLink::has_news() const {
   return false;
 }
 
-bool ShardLink::owes_newcomer() const {
-  return side_bytes_ > 0 && std::ranges::any_of(peers_, [](const Peer& peer) {
-           return std::ranges::any_of(peer.side, [](const Deferred& deferred) {
-             return deferred.lane == Lane::control &&
-                    kind_of(deferred.record) == RecordKind::connection;
-           });
-         });
-}
-
 bool ShardLink::has_backlog() const { return !interest_flushed() || side_bytes_ > 0; }
 
 bool ShardLink::backlog_can_move() {

@@ -184,8 +184,6 @@ class ShardLink {
   bool has_news() const;
   /// Changes of interest or side lists still wait for room.
   bool has_backlog() const;
-  /// A newcomer waits in a side list, and the shard that he is meant for waits for him.
-  bool owes_newcomer() const;
   /// Some of that would find room now.
   bool backlog_can_move();
 

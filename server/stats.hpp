@@ -66,6 +66,8 @@ struct ShardStats {
   uint64_t connections_total = 0;
   uint64_t subscriptions_total = 0;
   uint64_t turns = 0;
+  uint64_t slow_turns = 0;  // Of slow_turn or more.
+  uint64_t holds = 0;       // Times the shard did not run for so long that clients got time anew.
   TurnHistogram turn_times;
   TurnHistogram message_times;  // Of messages sent, by the turn that handed them to the kernel.
 

@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/crash_report.hpp"
 #include "core/thread.hpp"
 #include "server/monitor/endpoints.hpp"
 #include "server/monitor/http_server.hpp"
@@ -118,6 +119,7 @@ void Monitor::Impl::follow_certificate() {
 
 void Monitor::Impl::run() {
   core::name_thread("peal-monitor");
+  const core::CrashStack crash_stack;
   if (interval_ns_ > 0) totals_due_ns_ = Collector::monotonic_ns() + interval_ns_;
   for (;;) {
     std::array<pollfd, 2> watched{{{stop_, POLLIN, 0}, {-1, POLLIN, 0}}};
