@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/ledger.hpp"
+#include "core/memory.hpp"
 
 namespace peal::core {
 
@@ -23,7 +24,7 @@ struct Block {
 
   /// nullptr when the machine has no memory for it.
   static Block* make(size_t capacity_bytes) {
-    void* memory = std::malloc(sizeof(Block) + capacity_bytes);
+    void* memory = allocate_or_refuse(sizeof(Block) + capacity_bytes);
     if (memory == nullptr) return nullptr;
     auto* block = new (memory) Block;
     block->capacity = static_cast<uint32_t>(capacity_bytes);

@@ -10,6 +10,9 @@ namespace peal::core {
 
 [[noreturn]] void end_out_of_memory();
 
+/// Of what is large: nullptr when there is none, which the caller can bear.
+void* allocate_or_refuse(size_t bytes);
+
 inline void* allocate_or_end(size_t bytes) {
   void* memory = std::malloc(bytes);
   if (memory == nullptr) end_out_of_memory();

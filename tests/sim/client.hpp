@@ -44,6 +44,7 @@ struct Stage {
   const Scenario& scenario;
   int listener;
   bool frames = false;        // Every second client speaks in frames.
+  bool accounts = false;      // Clients have to say who they are.
   bool winding_down = false;  // Nobody begins anything new.
 };
 

@@ -30,6 +30,7 @@ struct Faults {
   double shard_pause = 0;      // Of turns: the thread is not scheduled for up to pause_max.
   double preemption = 0;       // Of calls of the seam: others run before the shard goes on.
   double reset = 0;            // Of connections: the network kills them at some byte.
+  double no_memory = 0;        // Of large blocks.
   double small_batch = 0;      // Of waits: few completions are handed over, as after an overflow.
   Time quick_max = 20 * us;
   Time slow_max = 2 * ms;

@@ -108,7 +108,8 @@ Subscription& Oracle::subscribe(Party& party, std::string_view sid, std::string_
   subscription.queue = queue;
   subscription.command = next_command(party, 's', subscription.id);
   party.sids[subscription.sid].subscriptions.push_back(subscription.id);
-  if (!queue.empty()) groups_[subscription.queue].members.push_back(subscription.id);
+  subscription.group = std::string(account_of(party.options.user)) + " " + subscription.queue;
+  if (!queue.empty()) groups_[subscription.group].members.push_back(subscription.id);
   expect_ok(party);
   return subscription;
 }
@@ -167,6 +168,7 @@ void Oracle::written(Party& party, uint32_t command) {
   switch (done.kind) {
     case 'p':
       messages_[done.index].written = world_.now();
+      messages_[done.index].denial = denial_();
       break;
     case 'u':
       subscription(done.index).unsub_written = world_.now();
@@ -202,6 +204,7 @@ Oracle::Seen Oracle::delivered(Party& party, const Delivery& delivery) {
   }
   Message& message = messages_[id];
   check_bytes(party, message, delivery);
+  check_rules(party, message);
   Subscription& subscription = attribute(party, message, delivery.sid);
   const auto what = [&] { return describe(message) + " at " + describe(subscription); };
   if (is_own_echo(subscription, message)) World::fail("echo", what());
@@ -209,7 +212,7 @@ Oracle::Seen Oracle::delivered(Party& party, const Delivery& delivery) {
   if (subscription.got(id)) World::fail("twice", what());
 
   if (!subscription.queue.empty()) {
-    Group& group = groups_[subscription.queue];
+    Group& group = groups_[subscription.group];
     if (group.delivered.size() <= id / 64) group.delivered.resize(id / 64 + 1);
     uint64_t& word = group.delivered[id / 64];
     if ((word >> id % 64 & 1) != 0) World::fail("group", "a second member got " + what());
@@ -242,6 +245,24 @@ void Oracle::check_bytes(const Party& party, const Message& message, const Deliv
   if (message.written == never) differ("(delivered before it was whole) the end");
 }
 
+bool Oracle::concerns(const Subscription& subscription, const Message& message) const {
+  const User one = parties_[subscription.client]->options.user;
+  const User other = parties_[message.publisher]->options.user;
+  return account_of(one) == account_of(other) && !may_be_denied(message.subject);
+}
+
+void Oracle::check_rules(const Party& party, const Message& message) const {
+  const User publisher = parties_[message.publisher]->options.user;
+  const auto fail = [&](const char* what) {
+    World::fail("permission",
+                describe(message) + " came to client " + std::to_string(party.id) + ": " + what);
+  };
+  if (account_of(publisher) != account_of(party.options.user)) fail("another account");
+  if (!may_be_denied(message.subject) || message.denial == 0 || message.denial != denial_()) return;
+  if (publisher == User::rex) fail("its publisher had been denied that");
+  if (party.options.user == User::rex) fail("who has been denied that");
+}
+
 Subscription& Oracle::attribute(Party& party, const Message& message, std::string_view sid) {
   const auto found = party.sids.find(std::string(sid));
   if (found != party.sids.end()) {
@@ -259,11 +280,11 @@ Subscription& Oracle::attribute(Party& party, const Message& message, std::strin
 
 void Oracle::check_order(Party& party, Subscription& subscription, const Message& message) {
   const bool queue = !subscription.queue.empty();
-  const bool excused = queue && leave_excuses(groups_[subscription.queue], message);
+  const bool excused = queue && leave_excuses(groups_[subscription.group], message);
   const auto fail = [&](const char* kind, const std::string& text) {
     // A member that the server has cut off may not know it yet; whether there was one shows later.
-    if (!queue || !may_lose_member(groups_[subscription.queue])) World::fail(kind, text);
-    suspicions_.push_back({subscription.queue, kind, text});
+    if (!queue || !may_lose_member(groups_[subscription.group])) World::fail(kind, text);
+    suspicions_.push_back({subscription.group, kind, text});
   };
   const auto what = [&] { return describe(message) + " at " + describe(subscription); };
 
@@ -384,7 +405,7 @@ void Oracle::gone(Party& party, Gone how) {
 
 void Oracle::left(Subscription& subscription, Time from) {
   if (subscription.queue.empty()) return;
-  groups_[subscription.queue].leaves.push_back({subscription.id, from});
+  groups_[subscription.group].leaves.push_back({subscription.id, from});
 }
 
 // A queue message whose member left before it could be given to it goes to another, and its place
@@ -457,6 +478,7 @@ void Oracle::check_plain(const Subscription& subscription) {
     for (const uint32_t id : ids) {
       const Message& message = messages_[id];
       if (message.flushed >= fence || !sure(subscription, message)) continue;
+      if (!concerns(subscription, message)) continue;
       if (is_own_echo(subscription, message)) continue;
       owed_checked_++;
       if (subscription.got(id)) continue;
@@ -479,7 +501,7 @@ void Oracle::check_group(const std::string& name, const Group& group) {
     if (members.empty()) continue;
     for (const uint32_t id : ids) {
       const Message& message = messages_[id];
-      if (message.flushed == never) continue;
+      if (message.flushed == never || !concerns(*members.front(), message)) continue;
       const bool somebody_there =
           std::any_of(members.begin(), members.end(), [&](const Subscription* member) {
             const Party& party = *parties_[member->client];
@@ -505,7 +527,7 @@ void Oracle::check_group(const std::string& name, const Group& group) {
 void Oracle::check_refusals() {
   for (const Message& message : messages_) {
     if (!message.wants_no_responders || message.flushed == never) continue;
-    if (message.deliveries > 0) continue;
+    if (message.deliveries > 0 || may_be_denied(message.subject)) continue;
     const Party& asker = *parties_[message.publisher];
     bool excused = asker.gone != Gone::no;
     bool listens = false;  // The asker, for the reply.
@@ -516,7 +538,7 @@ void Oracle::check_refusals() {
           matches(about.filter, message.reply)) {
         listens = true;
       }
-      if (!matches(about.filter, message.subject)) continue;
+      if (!matches(about.filter, message.subject) || !concerns(about, message)) continue;
       if (may_have_swallowed(about, message) || is_own_echo(about, message)) excused = true;
       if (message.refused == never) continue;
       const Party& party = *parties_[about.client];

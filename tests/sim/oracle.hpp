@@ -23,12 +23,14 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "tests/sim/identity.hpp"
 #include "tests/sim/world.hpp"
 
 namespace peal::sim {
@@ -49,6 +51,7 @@ struct Message {
   Time written = never;  // Its last byte.
   Time flushed = never;  // The PONG after it.
   Time refused = never;  // The 503.
+  uint64_t denial = 0;   // That was in force everywhere when it had been written.
   uint32_t deliveries = 0;
 
   // For scripts: how often a request was passed on.
@@ -62,6 +65,7 @@ struct Subscription {
   std::string sid;
   std::string filter;
   std::string queue;
+  std::string group;  // The queue's name and whose it is.
 
   Time fenced = never;  // The PONG after SUB.
   bool unsubscribed = false;
@@ -91,6 +95,7 @@ struct PartyOptions {
   bool echo = true;
   bool headers = true;
   bool no_responders = false;
+  User user = User::ann;
   bool may_be_cut_off = false;  // It gives the server a reason, such as not reading.
 };
 
@@ -168,6 +173,9 @@ class Oracle {
   void acknowledged(Party& party);
   void gone(Party& party, Gone how);
 
+  /// Says the number of the denial that is in force on all shards, or 0.
+  void set_rules(std::function<uint64_t()> denial) { denial_ = std::move(denial); }
+
   /// From now on the server may close whom it likes.
   void server_leaves() { server_leaves_ = true; }
 
@@ -207,6 +215,9 @@ class Oracle {
 
   /// The subscription was in force before the message was processed.
   bool sure(const Subscription& subscription, const Message& message) const;
+  /// Of one account, and on a subject that nobody may be denied.
+  bool concerns(const Subscription& subscription, const Message& message) const;
+  void check_rules(const Party& party, const Message& message) const;
   bool is_own_echo(const Subscription& subscription, const Message& message) const;
   /// The message may have been put into this client's outbox and died there.
   bool may_have_swallowed(const Subscription& subscription, const Message& message) const;
@@ -233,6 +244,7 @@ class Oracle {
   uint64_t refusals_ = 0;
   uint64_t owed_checked_ = 0;
   bool server_leaves_ = false;
+  std::function<uint64_t()> denial_ = [] { return 0; };
 };
 
 }  // namespace peal::sim

@@ -11,6 +11,7 @@
 #include "core/reactor.hpp"
 #include "server/server_state.hpp"
 #include "server/shard.hpp"
+#include "tests/sim/interposed.hpp"
 
 namespace peal::sim {
 namespace {
@@ -37,6 +38,31 @@ server::Options options_for(const Scenario& scenario) {
   return options;
 }
 
+// See identity.hpp.
+server::SecurityOptions security_for(bool rex_denied, bool gus_there) {
+  server::SecurityOptions options;
+  const auto user = [](User who) {
+    server::UserOptions made;
+    made.name = name_of(who);
+    made.password = "x";
+    return made;
+  };
+  server::AccountOptions a, b;
+  a.name = account_of(User::ann);
+  a.users = {user(User::ann), user(User::rex)};
+  if (rex_denied) {
+    server::PermissionRules rules;
+    rules.publish.deny = rules.subscribe.deny = {std::string(denied_filter)};
+    a.users.back().permissions = rules;
+  }
+  if (gus_there) a.users.push_back(user(User::gus));
+  b.name = account_of(User::bob);
+  b.users = {user(User::bob)};
+  options.accounts = {a, b};
+  options.no_auth_user = name_of(User::ann);
+  return options;
+}
+
 server::Settings settings_for(const Scenario& scenario) {
   server::Settings settings{.options = options_for(scenario)};
   settings.info.server_id = "SIM";
@@ -44,6 +70,10 @@ server::Settings settings_for(const Scenario& scenario) {
   settings.info.version = "0.0.0";
   settings.info.headers = true;
   settings.info.max_payload = settings.options.limits.payload_bytes_max;
+  if (scenario.accounts) {
+    settings.options.security = security_for(false, true);
+    settings.security = server::Security::make(settings.options.security, nullptr);
+  }
   return settings;
 }
 
@@ -62,6 +92,7 @@ class PealServer : public ServerUnderTest {
     }
     core::ReactorConfig config;
     config.recv_cap_bytes = scenario.recv_cap_bytes;
+    config.completion_entries = scenario.completion_entries;
     for (unsigned i = 0; i < scenario.shards; i++) {
       auto made = core::Reactor::create(config);
       reactors_.push_back(std::move(std::get<std::unique_ptr<core::Reactor>>(made)));
@@ -108,15 +139,44 @@ class PealServer : public ServerUnderTest {
 
   bool cuts_off() const override { return true; }
   bool speaks_frames() const override { return true; }
+  bool has_accounts() const override { return true; }
+
+  void change_rules(bool rex_denied, bool gus_there) override {
+    uint64_t number = 0;
+    server::Settings settings = *state_.settings.take(number);
+    if (settings.options.security.accounts.empty()) return;
+    settings.options.security = security_for(rex_denied, gus_there);
+    settings.security = server::Security::make(settings.options.security, settings.security.get());
+    state_.settings.publish(std::move(settings));
+    rules_number_ = state_.settings.number();
+    rex_denied_ = rex_denied;
+    rule_changes_++;
+    for (const auto& reactor : reactors_) reactor->notify();
+  }
+
+  uint64_t denial() const override {
+    if (!rex_denied_) return 0;
+    for (const auto& each : shards_) {
+      if (each->settings_seen < rules_number_) return 0;
+    }
+    return rules_number_;
+  }
 
   void count_ways(std::map<std::string, uint64_t>& ways) const override {
     ways["reloads"] += reloads_;
+    ways["changes of rules"] += rule_changes_;
+    ways["no memory"] += blocks_refused();
     for (const auto& each : shards_) {
       const server::ShardStats& stats = each->shard.stats();
       ways["messages to shards"] += stats.messages_to_shards;
       ways["parked"] += stats.parked;
       ways["fences waited"] += stats.fences_waited;
       ways["stalls"] += stats.stalls;
+      ways["holds"] += stats.holds;
+      ways["slow turns"] += stats.slow_turns;
+      ways["publishes denied"] += stats.publishes_denied;
+      ways["subscriptions denied"] += stats.subscriptions_denied;
+      ways["completion overflows"] += each->shard.reactor().stats().completion_overflows;
       ways["receive starved"] += stats.receive_starved;
       ways["no responders"] += stats.no_responders;
       ways["queue rerouted"] += stats.queue_rerouted;
@@ -131,6 +191,9 @@ class PealServer : public ServerUnderTest {
     }
   }
 
+  void after_stop() override {
+    for (const auto& each : shards_) each->shard.link().discard_inbound();
+  }
   void stop() override { enter(server::Phase::stopping); }
   bool lame_duck() override {
     enter(server::Phase::lame_duck);
@@ -164,15 +227,19 @@ class PealServer : public ServerUnderTest {
   }
 
   struct Ticking : Tickable {
-    Ticking(server::ShardId id, server::ServerState& state, core::Mesh& mesh,
+    Ticking(server::ShardId id, server::ServerState& state_, core::Mesh& mesh,
             core::Reactor& reactor, uint64_t seed)
-        : shard(id, state, mesh, reactor, silent_log(), seed) {}
+        : state(state_), shard(id, state_, mesh, reactor, silent_log(), seed) {}
     bool tick() override {
+      const uint64_t settings_now = state.settings.number();
       const bool goes_on = shard.tick();
+      settings_seen = settings_now;
       if (ticks_per_reload != 0 && ++ticks % ticks_per_reload == 0) server->reload();
       return goes_on;
     }
     int64_t next_deadline_ns() const override { return shard.next_deadline_ns(); }
+    server::ServerState& state;
+    uint64_t settings_seen = 0;  // All that it does from now on is by these or later ones.
     mutable server::Shard shard;
     PealServer* server = nullptr;
     uint64_t ticks_per_reload = 0;  // 0: never.
@@ -186,6 +253,9 @@ class PealServer : public ServerUnderTest {
   std::vector<std::unique_ptr<core::Reactor>> reactors_;
   std::vector<std::unique_ptr<Ticking>> shards_;
   uint64_t reloads_ = 0;
+  uint64_t rules_number_ = 0;
+  bool rex_denied_ = false;
+  uint64_t rule_changes_ = 0;
 };
 
 }  // namespace

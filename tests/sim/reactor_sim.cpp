@@ -342,6 +342,11 @@ void SimReactor::post(uint32_t index, int32_t result, bool more, bool has_buffer
   world_.trace.note(world_.now(), mark, handle_, op.descriptor, result, more);
   const bool late = world_.chance.percent(world_.faults.late_completion);
   const Time visible = world_.now() + (late ? world_.chance.between(0, world_.faults.slow_max) : 0);
+  // Where completions find no room in the queue, what could go on ends.
+  if (more && posted_.size() >= config_.completion_entries) {
+    more = false;
+    stats_.completion_overflows++;
+  }
   op.last_visible = std::max(op.last_visible, visible);  // One operation's own keep their order.
   if (!more) op.state = State::done;
   insert({op.last_visible, op.token, result, more, has_buffer, buffer, index});
@@ -361,6 +366,15 @@ void SimReactor::insert(const Posted& posted) {
   } else {
     world_.schedule(posted.visible, *this, nothing);  // So that time passes until then.
   }
+}
+
+void SimReactor::on_leap(Time by) {
+  for (Posted& posted : posted_) posted.visible += by;
+  for (Op& op : ops_) {
+    op.last_visible += by;
+    op.last_moved += by;
+  }
+  if (sleeper != nullptr) sleeper->on_completion_posted();
 }
 
 bool SimReactor::has_visible() const {

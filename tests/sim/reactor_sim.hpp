@@ -90,6 +90,9 @@ class SimReactor : public Actor {
   void submit();
   bool has_visible() const;
   Time next_visible() const { return posted_.empty() ? never : posted_.front().visible; }
+  void on_leap(Time by);
+  /// The shard has given its turn to the kernel.
+  void end_turn() { stats_.last_turn_ns = world_.now() - now_ns_; }
   void poke(uint32_t op);  // Something changed that it may have waited for.
   size_t operations_in_flight() const;
   unsigned buffers_in_use() const { return pool_.count() - pool_.free_count(); }

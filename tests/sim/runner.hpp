@@ -38,8 +38,20 @@ class Runner : public Actor, private Sleeper {
   bool stopped() const { return stopped_; }
   uint64_t ticks() const { return ticks_; }
 
+  /// Its thread is not run for so long, wherever it is.
+  void hold(Time time) {
+    held_until_ = world_.now() + time;
+    world_.trace.note(world_.now(), Mark::hold, reactor_.handle(), time / us);
+  }
+
+  void release() { held_until_ = 0; }
+
   void run(uint32_t what, uint64_t argument) override {
     if (stopped_) return;
+    if (world_.now() < held_until_) {
+      const Time next = std::min(held_until_, world_.now() + 50 * ms);
+      return world_.schedule(next, *this, what, argument);
+    }
     switch (what) {
       case tick:
         return turn();
@@ -78,8 +90,9 @@ class Runner : public Actor, private Sleeper {
     Time took = us + world_.delay();
     if (idle_turns_ > 16) took = std::min<Time>(ms, took << std::min(idle_turns_ / 16, 10u));
     if (world_.chance.percent(world_.faults.shard_pause)) {
-      took = world_.chance.skewed(0, world_.faults.pause_max);
-      world_.trace.note(world_.now(), Mark::pause, reactor_.handle(), took / us);
+      const Time pause = world_.chance.skewed(0, world_.faults.pause_max);
+      held_until_ = std::max(held_until_, world_.now() + pause);
+      world_.trace.note(world_.now(), Mark::pause, reactor_.handle(), pause / us);
     }
     world_.schedule(world_.now() + took, *this, enter);
   }
@@ -89,6 +102,7 @@ class Runner : public Actor, private Sleeper {
         world_.now(), Mark::enter, reactor_.handle(), static_cast<int64_t>(reactor_.submissions()),
         reactor_.promised_deadline == never ? -1
                                             : (reactor_.promised_deadline - world_.now()) / us);
+    reactor_.end_turn();
     reactor_.submit();
     asleep_ = true;
     sleep_or_tick();
@@ -116,6 +130,7 @@ class Runner : public Actor, private Sleeper {
   World& world_;
   Tickable& shard_;
   SimReactor& reactor_;
+  Time held_until_ = 0;
   bool asleep_ = false;
   bool stopped_ = false;
   unsigned idle_turns_ = 0;

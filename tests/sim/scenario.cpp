@@ -96,6 +96,21 @@ void apply_theme(Scenario& scenario, Chance& chance) {
   }
 }
 
+void draw_upheavals(Scenario& scenario, Chance& chance) {
+  if (chance.percent(10))
+    scenario.hold = chance.percent(50) ? 10 * sec : chance.between(1, 60) * sec;
+  if (chance.percent(10)) {
+    scenario.leaps = static_cast<unsigned>(chance.between(1, 4));
+    scenario.leap_max = chance.percent(50) ? 3600 * sec : 20 * sec;
+  }
+  if (chance.percent(8)) scenario.storms = static_cast<unsigned>(chance.between(1, 4));
+  if (chance.percent(10)) scenario.completion_entries = 1u << chance.between(1, 5);
+  if (chance.percent(5)) scenario.descriptors_max = static_cast<size_t>(chance.between(3, 20));
+  if (chance.percent(5)) scenario.faults.no_memory = static_cast<double>(chance.between(1, 100));
+  scenario.accounts = chance.percent(15);
+  scenario.clients_max += scenario.storms * scenario.clients;
+}
+
 }  // namespace
 
 Scenario Scenario::draw(uint64_t seed) {
@@ -118,13 +133,12 @@ Scenario Scenario::draw(uint64_t seed) {
   scenario.clients_max = scenario.clients + static_cast<unsigned>(chance.skewed(0, 60));
   scenario.payload_bytes_max =
       std::min<size_t>(scenario.payload_bytes_max, scenario.pending_bytes_max / 4);
-  // A shard that was not run for as long as its clients may take finds them all too slow.
-  scenario.faults.pause_max = std::min(scenario.faults.pause_max, scenario.write_deadline / 4);
+  draw_upheavals(scenario, chance);
   return scenario;
 }
 
 std::string Scenario::describe() const {
-  char text[800];
+  char text[1000];
   std::snprintf(
       text, sizeof text,
       "SEED=%llu shards=%u theme=%s ending=%s clients=%u mailbox=%zu recv_cap=%u buffers=%ux%zu "
@@ -132,7 +146,9 @@ std::string Scenario::describe() const {
       "write_deadline=%lldms ping=%lldms connections_max=%u budget=%llu cap=%s messages=%u "
       "services=%u chaos=%lldms misbehaving=%.0f%% leaving=%.0f%% | short_read=%.0f%% end=%.1f%% "
       "enobufs=%.1f%% short_send=%.0f%% "
-      "whole_send=%.0f%% slow=%.0f%% late=%.0f%% accept=%.0f%% pause=%.2f%%<%lldms reset=%.0f%%",
+      "whole_send=%.0f%% slow=%.0f%% late=%.0f%% accept=%.0f%% pause=%.2f%%<%lldms reset=%.0f%% "
+      "no_memory=%.0f%% | hold=%llds leaps=%u<%llds storms=%u cq=%u "
+      "descriptors=%zu accounts=%s",
       static_cast<unsigned long long>(seed), shards, theme_names[static_cast<size_t>(theme)],
       ending_names[static_cast<size_t>(ending)], clients, mailbox_bytes, recv_cap_bytes,
       kernel.receive_buffers, kernel.receive_buffer_bytes,
@@ -143,7 +159,9 @@ std::string Scenario::describe() const {
       static_cast<long long>(chaos / ms), misbehaving, leaving, faults.short_read,
       faults.multishot_end, faults.no_buffers, faults.short_send, faults.whole_send,
       faults.slow_step, faults.late_completion, faults.accept_error, faults.shard_pause,
-      static_cast<long long>(faults.pause_max / ms), faults.reset);
+      static_cast<long long>(faults.pause_max / ms), faults.reset, faults.no_memory,
+      static_cast<long long>(hold / sec), leaps, static_cast<long long>(leap_max / sec), storms,
+      completion_entries, descriptors_max, accounts ? "yes" : "no");
   return text;
 }
 

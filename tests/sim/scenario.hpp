@@ -48,6 +48,16 @@ struct Scenario {
   unsigned connections_max = 65536;
   uint64_t memory_budget_bytes = 0;  // 0: none.
 
+  unsigned completion_entries = 8192;  // Of each shard's queue.
+  size_t descriptors_max = 1000;
+
+  // What befalls all of it, in the midst of everything.
+  Time hold = 0;       // One shard is not run for so long; 0: all are.
+  unsigned leaps = 0;  // Of the clock.
+  Time leap_max = 0;
+  unsigned storms = 0;    // Most connections are reset at once, and come again.
+  bool accounts = false;  // There are users, and a reload changes what they may do.
+
   // The clients.
   unsigned clients = 10;
   unsigned clients_max = 20;  // With those who come for others that have gone.
@@ -68,7 +78,8 @@ struct Scenario {
   /// Nobody who behaves may be cut off: there is room for all of them and for all that they are
   /// sent.
   bool is_ample() const {
-    return pending_bytes_max >= 64 << 20 && memory_budget_bytes == 0 && connections_max >= 65536;
+    return pending_bytes_max >= 64 << 20 && memory_budget_bytes == 0 && connections_max >= 65536 &&
+           faults.no_memory == 0;
   }
 };
 

@@ -32,6 +32,7 @@ std::string draw_subject(const Stage& stage, Chance& chance) {
   if (stage.scenario.theme == Theme::storm && chance.percent(60)) {
     return storm_subject(chance);
   }
+  if (stage.accounts && chance.percent(25)) return "p." + std::to_string(chance.below(3));
   // One in six is a subject that was never seen before and never will be again.
   if (chance.percent(15)) return "u." + std::to_string(chance.below(3)) + ".";
   return chance.one_of(subjects);
@@ -45,6 +46,8 @@ const char* draw_filter(const Stage& stage, Chance& chance) {
   if (stage.scenario.theme == Theme::flood || stage.scenario.theme == Theme::bulk) {
     return chance.percent(50) ? "a" : chance.percent(50) ? "*" : ">";
   }
+  static constexpr std::array<const char*, 4> deniable = {"p.*", "p.>", "p.1", "p.2"};
+  if (stage.accounts && chance.percent(25)) return chance.one_of(deniable);
   if (stage.scenario.wide_filters && chance.percent(15)) return chance.one_of(wide);
   return chance.one_of(filters);
 }
@@ -233,6 +236,11 @@ class Requester : public Client {
       left_--;
       outstanding_++;
     }
+    // More of the same, without a question: it may bring the request to the other shard early.
+    if (chance().percent(30)) {
+      for (uint64_t n = chance().below(40); n > 0; n--)
+        pub("svc." + std::to_string(chance().below(5)), 8 + chance().below(60));
+    }
     if (left_ == 0 || chance().percent(20)) flush();
     return left_ > 0;
   }
@@ -316,6 +324,11 @@ Habits draw_habits(const Stage& stage, Chance& chance) {
   options.headers = !chance.percent(20);
   options.no_responders = options.headers && chance.percent(50);
   options.may_be_cut_off = !scenario.is_ample();
+  if (stage.accounts) {
+    options.user = static_cast<User>(chance.below(4));
+    if (options.user == User::rex) options.verbose = false;  // Who is denied something gets no +OK.
+    if (options.user == User::gus) options.may_be_cut_off = true;
+  }
   if (chance.percent(scenario.leaving)) {
     habits.leaves_at = stage.world.now() + chance.between(0, scenario.chaos);
     habits.leaves_how = chance.percent(70) ? Leaving::close : Leaving::half_close;
@@ -383,7 +396,7 @@ std::unique_ptr<Client> make_late_client(Stage& stage) {
   habits.winds_down = false;
   habits.reading = Reading::prompt;
   habits.leaves_at = never;
-  habits.options.may_be_cut_off = !stage.scenario.is_ample();
+  if (habits.options.user != User::gus) habits.options.may_be_cut_off = !stage.scenario.is_ample();
   habits.up_bytes = habits.down_bytes = 64 * 1024;
   return make_by_theme(stage, habits);
 }

@@ -82,9 +82,34 @@ TEST_CASE("server: keeps its promises") {
                           "closed: Maximum Connections Exceeded",
                           "closed: Memory Budget Exceeded",
                           "closed: Server Shutdown",
+                          "closed: Out Of Memory",
+                          "holds",
+                          "slow turns",
+                          "publishes denied",
+                          "subscriptions denied",
+                          "completion overflows",
+                          "changes of rules",
+                          "no memory",
                           "reloads"}) {
     CAPTURE(way);
     CHECK(ways[way] > 0);
+  }
+}
+
+TEST_CASE("server: seeds that once found a bug find none") {
+  struct Found {
+    uint64_t seed;
+    const char* bug;
+  };
+  const Found found[] = {
+      {69, "a listener that stopped in the midst of EMFILE kept its shard from sleeping"},
+      {4487, "a shard ended with a newcomer for another in its side list, which waited for ever"},
+      {9819, "the same"},
+  };
+  for (const auto& [seed, bug] : found) {
+    CAPTURE(bug);
+    const Outcome outcome = simulate(seed, make_peal_server);
+    CHECK_MESSAGE(outcome.failure.empty(), outcome.failure);
   }
 }
 

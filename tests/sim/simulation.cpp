@@ -68,6 +68,53 @@ class LastWords {
   struct sigaction before_segv_ {};
 };
 
+// ---- What befalls all at once.
+
+class Upheavals : public Actor {
+ public:
+  Upheavals(World& world, const Scenario& scenario, ServerUnderTest& server,
+            std::vector<std::unique_ptr<Runner>>& runners)
+      : world_(world), scenario_(scenario), server_(server), runners_(runners) {
+    if (scenario.hold > 0) plan(hold, 1);
+    plan(leap, scenario.leaps);
+    plan(storm, scenario.storms);
+    if (scenario.accounts) plan(change_rules, 8);
+  }
+
+  void run(uint32_t what, uint64_t) override {
+    if (world_.healed()) return;
+    Chance& chance = world_.chance;
+    switch (what) {
+      case hold:
+        return chance.one_of(runners_)->hold(scenario_.hold);
+      case leap:
+        return world_.leap(chance.between(ms, scenario_.leap_max));
+      case storm:
+        for (uint32_t id = 0; id < world_.links(); id++) {
+          Link& link = world_.link(id);
+          if (!link.client_gone && chance.percent(90)) world_.reset(link, "a storm");
+        }
+        return;
+      case change_rules:
+        return server_.change_rules(chance.percent(60), chance.percent(50));
+    }
+  }
+
+ private:
+  enum What : uint32_t { hold, leap, storm, change_rules };
+
+  void plan(What what, unsigned times) {
+    for (; times > 0; times--) {
+      world_.schedule(world_.now() + world_.chance.between(0, scenario_.chaos), *this, what);
+    }
+  }
+
+  World& world_;
+  const Scenario& scenario_;
+  ServerUnderTest& server_;
+  std::vector<std::unique_ptr<Runner>>& runners_;
+};
+
 // ----
 
 class Simulation {
@@ -75,14 +122,18 @@ class Simulation {
   Simulation(const Scenario& scenario, const MakeServer& make_server)
       : scenario_(scenario), world_(scenario.seed, scenario.faults), oracle_(world_) {
     world_.kernel = scenario.kernel;
+    world_.descriptors_max = scenario.descriptors_max;
     server_ = make_server(world_, scenario_);
     for (unsigned i = 0; i < server_->shards(); i++) {
       runners_.push_back(std::make_unique<Runner>(world_, server_->shard(i),
                                                   *world_.reactor(server_->reactor_handle(i))));
     }
     stage_ = std::make_unique<Stage>(Stage{world_, oracle_, scenario_, server_->listener(),
-                                           scenario_.frames && server_->speaks_frames(), false});
+                                           scenario_.frames && server_->speaks_frames(),
+                                           scenario_.accounts && server_->has_accounts(), false});
     descriptors_at_start_ = world_.descriptors_open();
+    oracle_.set_rules([this] { return server_->denial(); });
+    upheavals_ = std::make_unique<Upheavals>(world_, scenario_, *server_, runners_);
   }
 
   void run() {
@@ -119,8 +170,9 @@ class Simulation {
  private:
   template <typename Done>
   bool run_until(Time deadline, Done&& done) {
+    const Time leapt = world_.leapt();
     while (!done()) {
-      if (world_.now() >= deadline) return false;
+      if (world_.now() - (world_.leapt() - leapt) >= deadline) return false;
       if (!world_.run_next()) return false;  // All asleep, for ever.
       if (world_.events_run() > events_max) World::fail("liveness", "no end to the events");
     }
@@ -137,7 +189,8 @@ class Simulation {
   void chaos() {
     phase("chaos");
     const Time begin = world_.now();
-    const Time end = begin + scenario_.chaos;
+    const Time leapt = world_.leapt();
+    const auto end = [&] { return begin + scenario_.chaos + world_.leapt() - leapt; };
     Chance& chance = world_.chance;
     for (unsigned i = 0; i < scenario_.services; i++) {
       if (chance.percent(70)) add(make_service(*stage_, i), begin + world_.delay());
@@ -149,7 +202,7 @@ class Simulation {
     // see it end.
     size_t replaced = 0;
     while (true) {
-      const bool ended = !run_until(end, [&] {
+      const bool ended = !run_until(end(), [&] {
         size_t lost = 0;
         bool working = false;
         for (const auto& client : clients_) {
@@ -162,7 +215,7 @@ class Simulation {
       replaced++;
       add(make_client(*stage_), world_.now() + world_.delay());
     }
-    run_until(end, [&] {
+    run_until(end(), [&] {
       for (const auto& client : clients_) {
         if (!client->script_ended()) return false;
       }
@@ -173,6 +226,8 @@ class Simulation {
   void heal() {
     phase("healing");
     world_.heal();
+    for (const auto& runner : runners_) runner->release();
+    server_->change_rules(false, true);
     stage_->winding_down = true;
     for (const auto& client : clients_) client->on_link_changed();
     flush_all("after the faults");
@@ -336,11 +391,13 @@ class Simulation {
     if (!world_.healed()) {
       run_until(world_.now() + world_.chance.between(0, 3000) * ms, stopped);
       world_.heal();
+      for (const auto& runner : runners_) runner->release();
       stage_->winding_down = true;
     }
     if (!run_until(world_.now() + patience, stopped)) {
       World::fail("liveness", "the server does not stop");
     }
+    server_->after_stop();
     if (!server_->leftovers().empty()) World::fail("leftovers", server_->leftovers());
     if (world_.descriptors_open() > 1) World::fail("leftovers", "descriptors");
   }
@@ -351,6 +408,7 @@ class Simulation {
   std::unique_ptr<ServerUnderTest> server_;
   std::vector<std::unique_ptr<Runner>> runners_;
   std::unique_ptr<Stage> stage_;
+  std::unique_ptr<Upheavals> upheavals_;
   std::vector<std::unique_ptr<Client>> clients_;
   size_t descriptors_at_start_ = 0;
 };

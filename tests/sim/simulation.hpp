@@ -44,10 +44,18 @@ class ServerUnderTest {
   virtual std::string leftovers() const = 0;
   /// From another thread, so to speak: the shards should end.
   virtual void stop() = 0;
+  /// When no shard runs any more: what nobody has read is let go of.
+  virtual void after_stop() {}
   /// The same, in peace. False when it cannot.
   virtual bool lame_duck() { return false; }
   /// Whether it has a deadline for writing, and keeps to it.
   virtual bool cuts_off() const { return false; }
+  /// A reload changes what `rex` may do and whether there is a `gus`; see identity.hpp.
+  virtual void change_rules(bool /*rex_denied*/, bool /*gus_there*/) {}
+  /// The number of the denial that is in force on all shards; 0 when none is, or not everywhere.
+  virtual uint64_t denial() const { return 0; }
+  /// Whether it has a use for users.
+  virtual bool has_accounts() const { return false; }
   /// Whether it offers the framing binary/1.
   virtual bool speaks_frames() const { return false; }
   /// Adds how often the server went which way. A way that no seed takes is not tested.

@@ -28,6 +28,10 @@ std::string_view name_of(Mark mark) {
       return "enter";
     case Mark::pause:
       return "pause";
+    case Mark::hold:
+      return "hold";
+    case Mark::leap:
+      return "leap";
     case Mark::fd_close:
       return "close";
     case Mark::fd_shutdown:

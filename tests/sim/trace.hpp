@@ -24,6 +24,8 @@ enum class Mark : uint8_t {
   tick,          // reactor, completions
   enter,         // reactor, submissions, deadline in us from now
   pause,         // reactor, us
+  hold,          // reactor, us
+  leap,          // us
   fd_close,      // reactor, descriptor
   fd_shutdown,   // reactor, descriptor
   link_reset,    // link, by whom

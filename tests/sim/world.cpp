@@ -59,6 +59,14 @@ void World::preempt() {
   preempted_--;
 }
 
+void World::leap(Time by) {
+  now_ += by;
+  leapt_ += by;
+  trace.note(now_, Mark::leap, by / us);
+  for (Event& event : events_) event.when += by;  // All alike, so their order stays.
+  for (const auto& reactor : reactors_) reactor->on_leap(by);
+}
+
 Time World::delay() {
   return chance.between(0, chance.percent(faults.slow_step) ? faults.slow_max : faults.quick_max);
 }

@@ -67,6 +67,9 @@ class World : private Actor {
   uint64_t events_run() const { return events_run_; }
   /// A shard is in the middle of its turn, and its thread is not run for a while: the others are.
   void preempt();
+  /// The clock leaps; nothing else happens meanwhile but that deadlines pass.
+  void leap(Time by);
+  Time leapt() const { return leapt_; }  // In all.
   /// How long a step takes that nothing forces to be quick.
   Time delay();
 
@@ -84,6 +87,7 @@ class World : private Actor {
   Link* connect(int listener, LinkClient& client, size_t up_bytes, size_t down_bytes);
   void reset(Link& link, const char* by_whom);
   Link& link(uint32_t id) { return *links_[id]; }
+  size_t links() const { return links_.size(); }
 
   // ---- Reactors, by handle.
   SimReactor& add_reactor(const core::ReactorConfig& config);
@@ -96,6 +100,7 @@ class World : private Actor {
   /// Set when something broke that could not throw where it was found; thrown at the next event.
   void fail_later(std::string_view kind, std::string text);
 
+  uint64_t blocks_refused = 0;  // For want of memory.
   Chance chance;
   Faults faults;
   Kernel kernel;
@@ -125,6 +130,7 @@ class World : private Actor {
   size_t lowest_free();
 
   Time now_;
+  Time leapt_ = 0;
   uint64_t next_order_ = 0;
   uint64_t events_run_ = 0;
   bool healed_ = false;
