@@ -22,6 +22,13 @@
 namespace peal::core {
 namespace {
 
+// A sanitizer has a report of its own.
+#ifdef PEAL_SANITIZED
+constexpr bool leaves_it_to_sanitizer = true;
+#else
+constexpr bool leaves_it_to_sanitizer = false;
+#endif
+
 constexpr std::array fatal_signals = {SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE};
 constexpr size_t stack_bytes = 64 * 1024;
 constexpr size_t recorders_max = 256;
@@ -184,7 +191,7 @@ FlightRecorder::~FlightRecorder() {
 
 void install_crash_report(std::string_view program) {
   program_name[program.copy(program_name, sizeof program_name - 1)] = '\0';
-#ifndef PEAL_SANITIZED  // A sanitizer has a report of its own.
+  if (leaves_it_to_sanitizer) return;
   void* address = nullptr;
   ::backtrace(&address, 1);  // The first call loads a library.
   struct sigaction action {};
@@ -193,7 +200,6 @@ void install_crash_report(std::string_view program) {
   for (const int signal : fatal_signals) ::sigaction(signal, &action, nullptr);
   std::set_terminate(on_terminate);
   installed = true;
-#endif
 }
 
 void set_crash_log(std::string_view path) {
