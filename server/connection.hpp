@@ -159,7 +159,8 @@ class Connection {
   const core::BlockRef& carried_block() const { return carry_.block(); }
   /// What of the shard's memory it keeps from others.
   size_t held_bytes() const {
-    return outbox_.pending_bytes() + carry_.size() + (websocket_ ? websocket_->held_bytes() : 0);
+    return outbox_.pending_bytes() + carry_.size() + subscriptions_ * subscription_bytes_about +
+           (websocket_ ? websocket_->held_bytes() : 0);
   }
   /// Its next command may be acted upon.
   bool ready() const { return pauses_ == 0 && open(); }

@@ -506,6 +506,8 @@ bool Shard::memory_watch_due() const {
 
 // Over the budget, whoever holds most of it on any shard is cut off first. Each shard says how much
 // its largest holds, and the one that says most acts. Meanwhile publishers are held at their floor.
+// Who holds less than an equal share of the budget is spared: all like that would be within it, so
+// what is too much is with others, who have not given back yet.
 void Shard::watch_memory() {
   if (!memory_watch_due()) return;
   memory_watch_ns_ = now_ns() + memory_watch_every_ns;
@@ -533,7 +535,8 @@ void Shard::watch_memory() {
   for (const ServerState::ShardWords& other : state_.shard_words) {
     if (other.largest_holding_bytes.load(std::memory_order_relaxed) > held_bytes) return;
   }
-  if (largest == nullptr || held_bytes == 0) return;
+  const uint64_t connections = std::max<uint64_t>(1, state_.connections());
+  if (largest == nullptr || held_bytes <= state_.memory_budget_bytes / connections) return;
   cut_off_ = handle(*largest);
   largest->close(CloseReason::memory_budget);
 }
