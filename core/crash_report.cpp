@@ -42,7 +42,8 @@ class Text {
   explicit Text(std::span<char> out) : out_(out) {}
   Text& operator<<(std::string_view text) {
     const size_t bytes = std::min(text.size(), out_.size() - used_);
-    std::memcpy(out_.data() + used_, text.data(), bytes);
+    // Of nothing, the address may be null.
+    if (bytes > 0) std::memcpy(out_.data() + used_, text.data(), bytes);
     used_ += bytes;
     return *this;
   }
