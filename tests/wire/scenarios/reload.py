@@ -6,7 +6,7 @@ import threading
 import time
 
 from scenarios.scene import check, scenario, wait_for
-from wire import PATIENCE_S, Connection
+from wire import PATIENCE_S, Connection, Failure
 
 RELOADED = r"Reloaded server configuration"
 REFUSED = r"Failed to reload server configuration"
@@ -101,8 +101,14 @@ def reload_under_load(scene):
             publisher.send(b"".join(b"PUB %s 8\r\n%s\r\n" % (subject, message)
                                     for message in messages[begin:begin + block]))
     expected = b"".join(b"MSG %s 1 8\r\n%s\r\n" % (subject, message) for message in messages)
-    readers = [threading.Thread(target=lambda each=each: each.expect(expected, 60), daemon=True)
-               for each in subscribers]
+    failures = []
+
+    def read(subscriber):
+        try:
+            subscriber.expect(expected, 60)
+        except Failure as failure:
+            failures.append(str(failure))
+    readers = [threading.Thread(target=read, args=[each], daemon=True) for each in subscribers]
     thread = threading.Thread(target=publish, daemon=True)
     for each in [*readers, thread]:
         each.start()
@@ -112,9 +118,9 @@ def reload_under_load(scene):
         reload(scene.server, f"max_payload: {1000 + reloads % 7}\nping_interval: \"{reloads}m\"")
     for each in readers:
         each.join(60)
+    check(not failures, "; ".join(failures))
     for subscriber in subscribers:
-        check(not subscriber.seen, "a subscriber got something else")
-        subscriber.fence()
+        subscriber.fence()  # A message too many would come before its PONG; a server's PING may.
 
 
 @scenario("reload: a dry run prints what would change, and changes nothing", alone=True,
