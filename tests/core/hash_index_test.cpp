@@ -1,4 +1,3 @@
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "core/hash_index.hpp"
 
 #include <doctest/doctest.h>

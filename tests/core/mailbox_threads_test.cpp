@@ -1,6 +1,5 @@
 // Two threads and the mailboxes between them, as shards use them: they sleep when there is nothing
 // to do, and wake each other by the protocol of core/mesh.hpp. A wake that is lost hangs the test.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 #include <sys/eventfd.h>
 #include <unistd.h>

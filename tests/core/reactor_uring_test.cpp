@@ -1,6 +1,5 @@
 // The reactor on real sockets, with what newer kernels offer and without: what reactor.hpp promises
 // its callers. Where io_uring may not be used, the tests say so and pass.
-#define DOCTEST_CONFIG_IMPLEMENT
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>

@@ -2,7 +2,6 @@
 // Method: whole shards over a reactor without a kernel, in one thread, with every call of operator
 // new and, by the linker, of malloc and its like counted; the first that is not wanted is shown
 // with the way to it. In a binary of its own for that reason.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 #include <execinfo.h>
 #include <time.h>

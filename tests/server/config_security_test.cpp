@@ -1,5 +1,4 @@
 // The blocks that say who may come in: what they mean, and what is refused.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "server/config_security.hpp"
 
 #include <doctest/doctest.h>

@@ -1,6 +1,5 @@
 // What the subject index takes from the allocator, and that it gives it back. In a binary of its
 // own, because it counts every allocation.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cstddef>

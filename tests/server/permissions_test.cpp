@@ -1,5 +1,4 @@
 // Permissions, each against the plain reading of its rules.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "server/permissions.hpp"
 
 #include <doctest/doctest.h>

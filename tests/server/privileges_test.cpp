@@ -1,5 +1,4 @@
 // What the process gives up stays given up. In a child, because there is no way back.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "server/privileges.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
 // Who is let in, and the pieces that decide it: secrets, nkeys, users.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "server/security.hpp"
 
 #include <doctest/doctest.h>

@@ -1,6 +1,3 @@
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
-#include <doctest/doctest.h>
-
 // A sanitizer's verdict must come by way of a signal: the handler in simulation.cpp names the seed.
 extern "C" const char* __asan_default_options();
 extern "C" const char* __ubsan_default_options();
