@@ -541,7 +541,7 @@ void Connection::end_ping_interval(int64_t now_ns) {
   // Who talks is alive, and who is paused cannot talk. But the round trip is to be known, so one
   // who has not been asked for long is asked all the same.
   const bool heard = active_ || pauses_ != 0;
-  const bool rtt_wanted = rtt_ns_ == 0 || now_ns - ping_sent_ns_ >= rtt_valid_ns;
+  const bool rtt_wanted = ping_sent_ns_ == 0 || now_ns - ping_sent_ns_ >= rtt_valid_ns;
   active_ = false;
   if (heard && (pings_out_ > 0 || !rtt_wanted)) return;
   if (pings_out_ + 1 > shard_.options().ping_max) {

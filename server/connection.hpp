@@ -378,7 +378,7 @@ class Connection {
   int64_t unsent_asked_ns_ = 0;   // ...and when that was.
   int64_t send_progress_ns_ = 0;  // When the send in flight was begun, or last moved on.
   int64_t linger_until_ns_ = INT64_MAX;
-  int64_t ping_sent_ns_ = 0;
+  int64_t ping_sent_ns_ = 0;  // 0: never.
   int64_t rtt_ns_ = 0;
   int64_t since_ns_;
 

@@ -154,6 +154,7 @@ void Client::take(const Reply& reply) {
     case Reply::Kind::info:
       break;
     case Reply::Kind::ping:
+      pings_asked_++;
       raw(framed_ ? frames::pong() : "PONG\r\n");
       break;
     case Reply::Kind::pong:

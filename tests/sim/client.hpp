@@ -58,6 +58,7 @@ class Client : public Actor, public LinkClient {
 
   const Party& party() const { return party_; }
   bool gone() const { return gone_; }
+  unsigned pings_asked() const { return pings_asked_; }  // By the server.
   bool script_ended() const { return gone_ || script_ended_; }
   /// It reads, answers and may be asked to flush.
   bool healthy() const { return !gone_ && !said_end_ && habits_.reading != Reading::stuck; }
@@ -130,6 +131,7 @@ class Client : public Actor, public LinkClient {
     std::string subject;
     size_t size = 0;
   } batch_;
+  unsigned pings_asked_ = 0;
   bool gone_ = false;
   bool said_end_ = false;
   bool script_ended_ = false;
