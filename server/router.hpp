@@ -75,6 +75,9 @@ class Router {
   void answer_no_responders(Connection& requester, std::string_view subject,
                             std::string_view reply);
 
+  /// Payload that nobody is sent, kept for the next runs: 1 MiB at most.
+  size_t kept_bytes() const;
+
   /// The plan of a subject, by the memo where it still holds.
   const Plan& plan_for(RouteMemo& memo, AccountId account, std::string_view subject);
 

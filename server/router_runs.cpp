@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <span>
 
 #include "core/copy.hpp"
@@ -274,6 +275,15 @@ core::BlockRef Router::take_part_block() {
     if (block && !block.shared()) return block;
   }
   return {};
+}
+
+size_t Router::kept_bytes() const {
+  size_t bytes = 0;
+  for (const core::BlockRef& block : part_blocks_) {
+    if (block && !block.shared()) bytes += block->capacity;
+  }
+  assert(bytes <= part_blocks_max * part_bytes_max);
+  return bytes;
 }
 
 }  // namespace peal::server

@@ -40,6 +40,8 @@ struct Scenario {
   // The server.
   unsigned shards = 1;
   size_t mailbox_bytes = 1 << 20;
+  uint32_t control_line_bytes_max =
+      4096;  // A server has mailboxes of eight; here nobody says so much.
   uint32_t recv_cap_bytes = 64 * 1024;
   uint64_t pending_bytes_max = 64 << 20;
   Time write_deadline = 10 * sec;
