@@ -142,6 +142,9 @@ class PealServer : public ServerUnderTest {
   }
 
   bool cuts_off() const override { return true; }
+  bool over_budget() const override {
+    return std::ranges::any_of(shards_, [](const auto& each) { return each->shard.over_budget(); });
+  }
   bool speaks_frames() const override { return true; }
   bool has_accounts() const override { return true; }
 

@@ -107,10 +107,12 @@ void SimReactor::send(int descriptor, std::span<const iovec> parts, Token token)
   if (op.asked_bytes > INT32_MAX) misuse("send of more than a completion can count");
   link.send_reactor = this;
   link.send_op = index;
+  link.send_asked = now_ns_;
 }
 
 void SimReactor::cancel(Token token) {
   preempt();
+  for (Op& op : ops_) op.given_up |= op.state != State::none && op.token.pack() == token.pack();
   submissions_.push_back({Submission::Kind::cancel, no_op, token, 0});
 }
 
@@ -433,6 +435,8 @@ void SimReactor::finish(uint32_t index) {
       break;
     default:
       op.link->send_op = no_op;
+      op.link->send_asked = never;
+      if (!op.given_up) op.link->deadline_leapt = false;
       gather(op, 0, op.moved_bytes);
       if (scratch_ != op.moved) misuse("a send's memory changed before it was done");
       op.moved.clear();

@@ -115,6 +115,7 @@ class SimReactor : public Actor {
     bool poked = false;
     bool once = false;   // A receive that ends with its first bytes.
     bool whole = false;  // A send that waits until everything has gone.
+    bool given_up = false;
     uint32_t generation = 0;
     int descriptor = -1;
     core::Token token{};

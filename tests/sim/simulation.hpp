@@ -54,6 +54,8 @@ class ServerUnderTest {
   virtual void change_rules(bool /*rex_denied*/, bool /*gus_there*/) {}
   /// The number of the denial that is in force on all shards; 0 when none is, or not everywhere.
   virtual uint64_t denial() const { return 0; }
+  /// Whether it has more memory in use than it may, and so slows down who publishes.
+  virtual bool over_budget() const { return false; }
   /// Whether it has a use for users.
   virtual bool has_accounts() const { return false; }
   /// Whether it offers the framing binary/1.

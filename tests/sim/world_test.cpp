@@ -213,6 +213,26 @@ TEST_CASE("world: a send waits for room and says how much it took") {
   CHECK(read == bytes);
 }
 
+// So that a leap of the clock excuses no more than the send that was due within it.
+TEST_CASE("world: a deadline that leapt counts for the send in flight, and for no later one") {
+  Hand hand;
+  const std::string more_than_fits(100'000, 'x');
+  const auto leap_with_send_in_flight = [&](Token token) {
+    CHECK(hand.link->send_asked == never);
+    hand.send(more_than_fits, token);
+    CHECK(hand.link->send_asked <= hand.world.now());
+    hand.link->deadline_leapt = true;
+  };
+  leap_with_send_in_flight(send_token);
+  CHECK(hand.next().result > 0);
+  CHECK_FALSE(hand.link->deadline_leapt);
+
+  leap_with_send_in_flight(send_token);
+  hand.reactor->cancel(send_token);
+  CHECK(hand.next().result == -ECANCELED);
+  CHECK(hand.link->deadline_leapt);
+}
+
 TEST_CASE("world: a reset ends what is in flight") {
   Hand hand;
   const std::string bytes(100, 'x');
