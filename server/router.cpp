@@ -27,6 +27,13 @@ constexpr uint64_t full_denominator = 8;
 
 constexpr size_t group_bytes(std::string_view name) { return sizeof(uint32_t) + name.size(); }
 
+/// Of the names behind a record's head.
+bool has_several(std::string_view groups) {
+  if (groups.empty()) return false;
+  take(groups, take_head<uint32_t>(groups));
+  return !groups.empty();
+}
+
 /// What a message takes as a record, with its subject.
 size_t record_bytes(const Message& message, size_t groups_bytes) {
   const size_t content = message.block ? sizeof(ReferencePart) : message.content_bytes();
@@ -461,6 +468,12 @@ void Router::deliver_record(const Plan& plan, const MessageHead& head,
       if (may_deliver(*subscription, publisher)) give(*subscription);
     }
   }
+  // What is sent on for one group says of its own end that nobody was there. So it may only if
+  // nobody else was meant, or has it.
+  MessageHead onward = head;
+  if (delivered > 0 || has_several(groups)) {
+    onward.flags &= static_cast<uint8_t>(~message_sole);
+  }
   while (!groups.empty()) {
     const std::string_view name = take(groups, take_head<uint32_t>(groups));
     const auto group = std::find_if(plan.queues.begin(), plan.queues.end(),
@@ -470,7 +483,7 @@ void Router::deliver_record(const Plan& plan, const MessageHead& head,
     if (member != nullptr) {
       give(*member);
     } else {
-      delivered += reroute(known, name, head, extension, message);
+      delivered += reroute(known, name, onward, extension, message);
     }
   }
   if (slow) hold_back(extension.origin_shard, head, sole);

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -24,7 +25,7 @@ class Talker : public Actor, public LinkClient {
  public:
   Talker(World& world, int listener)
       : world_(world), link_(world.connect(listener, *this, link_bytes, link_bytes)) {
-    say("CONNECT {\"verbose\":false}\r\n");
+    say("CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\n");
   }
 
   void say(std::string_view text) {
@@ -37,6 +38,7 @@ class Talker : public Actor, public LinkClient {
 
   unsigned pongs = 0;
   unsigned messages = 0;
+  unsigned refusals = 0;  // 503s, which are messages as well.
   std::function<void(const Reply&)> on_message;
   std::function<void()> on_pong;
 
@@ -50,6 +52,7 @@ class Talker : public Actor, public LinkClient {
       }
       if (reply->kind == Reply::Kind::message) {
         messages++;
+        if (reply->headers.starts_with("NATS/1.0 503")) refusals++;
         if (on_message) on_message(*reply);
       }
     }
@@ -65,7 +68,7 @@ class Talker : public Actor, public LinkClient {
   std::string out_;
 };
 
-/// Clients go to the shards in turn: the first two are on different ones, and so are the next two.
+/// Clients go to the shards in turn: as many as there are shards are on different ones.
 class Scene {
  public:
   explicit Scene(unsigned talkers, const Scenario& scenario, uint64_t seed = 1) : world(seed) {
@@ -82,7 +85,9 @@ class Scene {
   }
   ~Scene() {
     server_->stop();
-    run_for(10 * sec, [&] { return runners[0]->stopped() && runners[1]->stopped(); });
+    run_for(10 * sec, [&] {
+      return std::ranges::all_of(runners, [](const auto& runner) { return runner->stopped(); });
+    });
   }
 
   Talker& talker(unsigned index) { return *talkers_[index]; }
@@ -114,9 +119,9 @@ class Scene {
   std::unique_ptr<ServerUnderTest> server_;
 };
 
-Scenario two_shards() {
+Scenario with_shards(unsigned shards) {
   Scenario scenario;
-  scenario.shards = 2;
+  scenario.shards = shards;
   return scenario;
 }
 
@@ -126,7 +131,7 @@ Scenario two_shards() {
 // ends. Whoever answers a request of that turn must know of the subscription that was made before
 // it.
 TEST_CASE("server: an answer finds the subscription, though the request came early") {
-  Scenario scenario = two_shards();
+  Scenario scenario = with_shards(2);
   scenario.recv_cap_bytes = 2048;
   scenario.mailbox_bytes = 4096;
   Scene scene(4, scenario);
@@ -161,7 +166,7 @@ TEST_CASE("server: an answer finds the subscription, though the request came ear
 // Of looks-before-it-says-that-it-sleeps: who is told something between the look and the word would
 // sleep on it.
 TEST_CASE("server: a message that comes while a shard falls asleep wakes it") {
-  Scene scene(2, two_shards());
+  Scene scene(2, with_shards(2));
   Talker& speaker = scene.talker(0);
   Talker& sleeper = scene.talker(1);
   sleeper.say("SUB news 1\r\n");
@@ -182,7 +187,7 @@ TEST_CASE("server: a message that comes while a shard falls asleep wakes it") {
 // its account. A second subscription to what a shard wants already is told to nobody, so whoever
 // publishes goes on as before, and the shard has to find anew who gets it.
 TEST_CASE("server: a subject's account is remembered while its subscriptions change") {
-  Scenario scenario = two_shards();
+  Scenario scenario = with_shards(2);
   scenario.accounts = true;
   Scene scene(4, scenario);
   Talker& publisher = scene.talker(0);
@@ -211,7 +216,7 @@ TEST_CASE("server: a subject's account is remembered while its subscriptions cha
 TEST_CASE("server: what a client said behind a fence counts, though it has gone") {
   for (const unsigned held : {0u, 1u}) {  // One of them is the other shard.
     CAPTURE(held);
-    Scene scene(2, two_shards());
+    Scene scene(2, with_shards(2));
     Talker& leaver = scene.talker(0);
     Talker& listener = scene.talker(1);
     listener.say("SUB news 1\r\n");
@@ -220,5 +225,38 @@ TEST_CASE("server: what a client said behind a fence counts, though it has gone"
     leaver.say_at_once("SUB other 1\r\nPING\r\nPUB news 2\r\nhi\r\n");
     leaver.half_close();
     CHECK(scene.run_for(sec, [&] { return listener.messages == 1; }));
+  }
+}
+
+// Seed 49581: a request went to a shard where somebody got it and where a queue group had lost its
+// member. It was sent on for the group; where that had lost its last member too, it was as if
+// nobody had got it.
+TEST_CASE("server: who was answered is not told that nobody is there") {
+  Scene scene(3, with_shards(3));
+  Talker& asker = scene.talker(0);
+  Talker& answerer = scene.talker(1);
+  Talker& member = scene.talker(2);
+  asker.say("SUB inbox 1\r\n");
+  scene.settle(asker);
+  answerer.say("SUB svc 1\r\n");
+  scene.world.faults.preemption = 30;
+  for (unsigned round = 1; round <= 2000; round++) {
+    CAPTURE(round);
+    for (Talker* each : {&answerer, &member}) {
+      each->say("SUB svc workers 2\r\n");
+      scene.settle(*each);
+    }
+    const unsigned before = answerer.messages;
+    const auto hesitate = [&] {
+      scene.run_for(scene.world.chance.between(0, 30 * us), [] { return false; });
+    };
+    asker.say("PUB svc inbox 2\r\nhi\r\n");
+    hesitate();
+    answerer.say("UNSUB 2\r\n");
+    hesitate();
+    member.say("UNSUB 2\r\n");
+    REQUIRE(scene.run_for(sec, [&] { return answerer.messages > before; }));
+    for (Talker* each : {&asker, &answerer, &member}) scene.settle(*each);
+    REQUIRE(asker.refusals == 0);
   }
 }

@@ -105,6 +105,7 @@ TEST_CASE("server: seeds that once found a bug find none") {
       {69, "a listener that stopped in the midst of EMFILE kept its shard from sleeping"},
       {4487, "a shard ended with a newcomer for another in its side list, which waited for ever"},
       {9819, "the same"},
+      {49581, "a request that a plain subscriber got was sent on for a group, and answered by a 503"},
   };
   for (const auto& [seed, bug] : found) {
     CAPTURE(bug);
