@@ -280,7 +280,8 @@ Subscription& Oracle::attribute(Party& party, const Message& message, std::strin
 
 void Oracle::check_order(Party& party, Subscription& subscription, const Message& message) {
   const bool queue = !subscription.queue.empty();
-  const bool excused = queue && leave_excuses(groups_[subscription.group], message);
+  const bool excused = queue && (leave_excuses(groups_[subscription.group], message) ||
+                                 denial_excuses(groups_[subscription.group], message));
   const auto fail = [&](const char* kind, const std::string& text) {
     // A member that the server has cut off may not know it yet; whether there was one shows later.
     if (!queue || !may_lose_member(groups_[subscription.group])) World::fail(kind, text);
@@ -419,6 +420,18 @@ bool Oracle::leave_excuses(const Group& group, const Message& message) const {
     if (message.written <= known_to_all) return true;
   }
   return false;
+}
+
+// Nor is the place of one that was first given to a member who may not receive it. Other shards
+// know how many members there are, and not what they are denied.
+bool Oracle::denial_excuses(const Group& group, const Message& message) const {
+  if (!may_be_denied(message.subject)) return false;
+  return std::any_of(group.members.begin(), group.members.end(), [&](uint32_t id) {
+    const Subscription& member = *subscriptions_[id];
+    const Party& party = *parties_[member.client];
+    return party.options.user == User::rex && party.gone_at > message.written &&
+           matches(member.filter, message.subject);
+  });
 }
 
 bool Oracle::may_lose_member(const Group& group) const {

@@ -210,6 +210,7 @@ class Oracle {
   void count(Subscription& subscription, const Message& message);
   void left(Subscription& subscription, Time from);
   bool leave_excuses(const Group& group, const Message& message) const;
+  bool denial_excuses(const Group& group, const Message& message) const;
   bool may_lose_member(const Group& group) const;
   bool has_lost_member(const Group& group) const;
 

@@ -105,7 +105,8 @@ TEST_CASE("server: seeds that once found a bug find none") {
       {69, "a listener that stopped in the midst of EMFILE kept its shard from sleeping"},
       {4487, "a shard ended with a newcomer for another in its side list, which waited for ever"},
       {9819, "the same"},
-      {49581, "a request that a plain subscriber got was sent on for a group, and answered by a 503"},
+      {49581,
+       "a request that a plain subscriber got was sent on for a group, and answered by a 503"},
   };
   for (const auto& [seed, bug] : found) {
     CAPTURE(bug);
@@ -122,6 +123,7 @@ TEST_CASE("server: seeds that once found the harness wrong find nothing") {
   };
   const Found found[] = {
       {35731, "a shard cannot tell a leap that ends just past a deadline from its own sleep"},
+      {36680, "a queue message may be given to a member first who is denied it, and be overtaken"},
       {41666, "a shard keeps blocks for its next runs, up to a bound, whoever is connected"},
       {82310, "over its memory budget a server slows down who publishes, for longer than a second"},
   };
