@@ -95,6 +95,9 @@ std::optional<std::string> decode_base64(std::string_view text) {
 
 std::string random_base64(size_t bytes) {
   std::string chance(bytes, '\0');
+  // Asked for the first time without memory, OpenSSL 3 uses what it could not make, and crashes. A
+  // start draws its nonces before it does anything else with it, so here is where that shows.
+  if (OSSL_LIB_CTX_get0_global_default() == nullptr) core::end_out_of_memory();
   const int drawn =
       RAND_bytes(reinterpret_cast<unsigned char*>(chance.data()), static_cast<int>(bytes));
   // Without chance a nonce is no nonce. The system has always some to give; what the library lacks
