@@ -560,7 +560,8 @@ void Oracle::check_refusals() {
       const bool stayed = party.says_end_at > message.refused &&
                           ((party.gone == Gone::no && !is_cut_off(party)) ||
                            (party.gone == Gone::by_client && party.gone_at > message.refused &&
-                            !was_cut_off_before_it_left(party)));
+                            !was_cut_off_before_it_left(party) &&
+                            party.options.user != User::gus));  // Put out before he has read it.
       const bool kept = !about.unsubscribed || about.unsub_written > message.refused;
       if (stayed && kept && about.max == 0 && sure(about, message) &&
           !is_own_echo(about, message)) {

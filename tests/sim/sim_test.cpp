@@ -125,6 +125,8 @@ TEST_CASE("server: seeds that once found the harness wrong find nothing") {
       {35731, "a shard cannot tell a leap that ends just past a deadline from its own sleep"},
       {36680, "a queue message may be given to a member first who is denied it, and be overtaken"},
       {41666, "a shard keeps blocks for its next runs, up to a bound, whoever is connected"},
+      {104091,
+       "a user whom a reload puts out answers nobody, though he leaves before he reads of it"},
       {82310, "over its memory budget a server slows down who publishes, for longer than a second"},
   };
   for (const auto& [seed, what_it_had_not_known] : found) {
