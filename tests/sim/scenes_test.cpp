@@ -228,6 +228,41 @@ TEST_CASE("server: what a client said behind a fence counts, though it has gone"
   }
 }
 
+// Of fence-does-not-wait-for-data: a shard reads so much of a mailbox in a turn and no more. The
+// PONG of a subscriber waits for what lay in it when its PING came, however many turns that takes.
+TEST_CASE("server: a PONG comes behind all that was published, though it is much") {
+  unsigned seen = 0;
+  for (const unsigned held : {0u, 1u}) {
+    CAPTURE(held);
+    Scene scene(2, with_shards(2));
+    Talker& publisher = scene.talker(0);
+    Talker& subscriber = scene.talker(1);
+    subscriber.say("SUB news.* 1\r\n");
+    scene.settle(subscriber);
+    scene.runners[held]->hold(100 * ms);
+    // Short enough to be copied, and on subjects that differ, or a record would only say where they
+    // are.
+    constexpr unsigned messages = 800;
+    const std::string rest = " 900\r\n" + std::string(900, 'x') + "\r\n";
+    for (unsigned i = 0; i < messages; i++) {
+      publisher.say("PUB news." + std::to_string(i % 2) + rest);
+    }
+    publisher.say("PING\r\n");
+    const unsigned before = publisher.pongs;
+    const bool flushed = scene.run_for(50 * ms, [&] { return publisher.pongs > before; });
+    unsigned heard_before_pong = 0;
+    subscriber.on_pong = [&] { heard_before_pong = subscriber.messages; };
+    subscriber.say("PING\r\n");
+    REQUIRE(scene.run_for(sec, [&] { return subscriber.messages == messages; }));
+    scene.settle(publisher);
+    if (flushed) CHECK(heard_before_pong == messages);
+    seen += flushed ? 1 : 0;
+    subscriber.on_pong = nullptr;
+    scene.settle(subscriber);
+  }
+  CHECK(seen == 1);  // It was the subscriber's shard that stood still.
+}
+
 // Seed 49581: a request went to a shard where somebody got it and where a queue group had lost its
 // member. It was sent on for the group; where that had lost its last member too, it was as if
 // nobody had got it.
