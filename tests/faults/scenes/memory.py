@@ -11,7 +11,7 @@ import urllib.request
 from faults import (CONFINE, Connection, Failure, Skipped, Stream, check, closing, resident_bytes,
                     scene, wait_for)
 
-SENTENCE = "memory|no thread left"
+SENTENCE = "(?i)memory|no thread left"  # One is the resolver's, which says Memory.
 
 
 def numbers(world, count, samples):
