@@ -2,13 +2,11 @@
 
 #include <fmt/format.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include <cstring>
 #include <ctime>
-#include <new>
 
 namespace peal::server {
 namespace {
@@ -29,25 +27,6 @@ std::string library_error() {
   const char* const reason = code == 0 ? nullptr : ERR_reason_error_string(code);
   return reason == nullptr ? "it cannot be read" : reason;
 }
-
-class Pem {
- public:
-  Pem() : bio_(BIO_new(BIO_s_secmem())) {
-    if (bio_ == nullptr) throw std::bad_alloc();
-  }
-  ~Pem() { BIO_free(bio_); }
-  Pem(const Pem&) = delete;
-  Pem& operator=(const Pem&) = delete;
-  BIO* bio() { return bio_; }
-  std::string text() const {
-    char* bytes = nullptr;
-    const long count = BIO_get_mem_data(bio_, &bytes);
-    return {bytes, static_cast<size_t>(count)};
-  }
-
- private:
-  BIO* const bio_;
-};
 
 // A key with a pass phrase would make the library ask for it on the terminal.
 int no_passphrase(char*, int, int, void*) { return 0; }
@@ -163,23 +142,6 @@ int64_t TlsContext::not_after_unix_s() const {
   tm ends{};
   ASN1_TIME_to_tm(X509_get0_notAfter(SSL_CTX_get0_certificate(raw())), &ends);
   return int64_t{timegm(&ends)};
-}
-
-std::string TlsContext::certificate_pem() const {
-  Pem pem;
-  PEM_write_bio_X509(pem.bio(), SSL_CTX_get0_certificate(raw()));
-  STACK_OF(X509)* chain = nullptr;
-  SSL_CTX_get0_chain_certs(raw(), &chain);
-  for (int i = 0; i < sk_X509_num(chain); i++)
-    PEM_write_bio_X509(pem.bio(), sk_X509_value(chain, i));
-  return pem.text();
-}
-
-std::string TlsContext::private_key_pem() const {
-  Pem pem;
-  PEM_write_bio_PrivateKey(pem.bio(), SSL_CTX_get0_privatekey(raw()), nullptr, nullptr, 0, nullptr,
-                           nullptr);
-  return pem.text();
 }
 
 ssl_ctx_st* TlsContext::for_host(const char* host) const {

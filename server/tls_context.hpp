@@ -32,10 +32,6 @@ class TlsContext {
   /// When the first certificate ends, since 1970.
   int64_t not_after_unix_s() const;
 
-  /// The first certificate with its chain, and its key, for a library that wants them as text.
-  std::string certificate_pem() const;
-  std::string private_key_pem() const;
-
   /// That of the certificate that is for this host name; the first when none is.
   ssl_ctx_st* for_host(const char* host) const;
 

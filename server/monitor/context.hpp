@@ -56,9 +56,8 @@ struct Context {
   const Options& options() const { return settings_->options; }
   const protocol::Info& info() const { return settings_->info; }
   const Security& security() const { return *settings_->security; }
-  const TlsContext* tls() const {
-    return settings_->tls.get();
-  }  // nullptr: clients speak in clear.
+  /// nullptr: clients speak in clear.
+  const std::shared_ptr<const TlsContext>& tls() const { return settings_->tls; }
   const ListenAddress& websocket_address() const { return settings_->websocket.address; }
 
   static int64_t unix_now_ns();

@@ -1,8 +1,8 @@
 #pragma once
-// HTTP on a listening socket, through libmicrohttpd: who may ask, in which bounds, and under which
-// path. It knows requests and answers; what an answer says it must never know.
+// HTTP on a listening socket, through libevent: who may ask, in which bounds, and under which path.
+// It knows requests and answers; what an answer says it must never know.
 //
-// One thread runs it, which waits for its descriptor and calls run().
+// One thread runs it, over and over.
 
 #include <cstdint>
 #include <functional>
@@ -11,10 +11,13 @@
 #include <string_view>
 
 #include "server/monitor/context.hpp"
+#include "server/monitor/http_connections.hpp"
 #include "server/monitor/query.hpp"
 
-struct MHD_Connection;
-struct MHD_Daemon;
+struct event;
+struct event_base;
+struct evhttp;
+struct evhttp_request;
 
 namespace peal::server::monitor {
 
@@ -23,14 +26,6 @@ struct HttpAccess {
   std::string user, password, token;  // Empty: everybody may ask.
 
   bool open() const { return user.empty() && token.empty(); }
-};
-
-/// What HTTPS needs. Clients show no certificate, as with nats-server.
-struct HttpsIdentity {
-  std::string certificate_pem, private_key_pem;
-  bool only_tls13 = false;
-
-  bool operator==(const HttpsIdentity&) const = default;
 };
 
 struct HttpRequest {
@@ -44,41 +39,41 @@ class HttpServer {
  public:
   using Answer = std::function<Response(const HttpRequest&, Query&)>;
 
-  /// Connections beyond these wait to be accepted; a quiet one is closed.
-  static constexpr unsigned connections_max = 256;
-  static constexpr unsigned timeout_s = 10;
-  /// Of a request's line and headers.
-  static constexpr size_t request_bytes_max = 16 * 1024;
+  /// Of a request's line and headers, and of a body, for which nothing here has a use.
+  static constexpr size_t head_bytes_max = 16 * 1024;
+  static constexpr size_t body_bytes_max = 16 * 1024;
   /// Of all answers that have not been read yet; past it the answer is 503.
   static constexpr size_t unread_bytes_max = 64 * 1024 * 1024;
 
-  /// Owns the listening socket from now on. With an identity it speaks HTTPS alone.
-  HttpServer(int listener, HttpAccess access, std::optional<HttpsIdentity> identity, Answer answer);
+  /// Owns the listening socket from now on. With certificates it speaks HTTPS alone. `wake` is a
+  /// descriptor that ends a turn when it can be read, and nothing more.
+  HttpServer(int listener, int wake, HttpAccess access, HttpConnections::Certificates certificates,
+             Answer answer);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
   /// False when the library could not be started.
-  bool running() const { return daemon_ != nullptr; }
-  /// Readable when there is something to do.
-  int descriptor() const;
-  /// How long to wait at most, in milliseconds; -1: for ever.
-  int wait_ms() const;
-  void run();
-
-  // ---- For the library's callback.
-  int handle(MHD_Connection* connection, std::string_view url, std::string_view method);
+  bool running() const { return running_; }
+  /// Waits until there is something to do, or for so many milliseconds (-1: for ever), and does it.
+  void run(int wait_ms);
 
  private:
-  bool may_ask(MHD_Connection* connection) const;
-  Response respond(MHD_Connection* connection, std::string_view url, std::string_view method);
-  int send(MHD_Connection* connection, Response response);
+  bool start(int listener, int wake);
+  void handle(evhttp_request* asked);
+  bool may_ask(std::string_view authorization) const;
+  Response respond(evhttp_request* asked);
+  void send(evhttp_request* asked, Response response);
 
   const HttpAccess access_;
-  std::optional<HttpsIdentity> identity_;
   const Answer answer_;
   size_t unread_bytes_ = 0;
-  MHD_Daemon* daemon_ = nullptr;
+  bool running_ = false;
+  event_base* const base_;
+  event* wait_over_ = nullptr;
+  event* woken_ = nullptr;
+  evhttp* http_ = nullptr;
+  std::optional<HttpConnections> connections_;
 };
 
 }  // namespace peal::server::monitor

@@ -1,12 +1,10 @@
 #include "server/monitor/monitor.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <optional>
 #include <thread>
@@ -28,8 +26,7 @@ class Monitor::Impl {
         totals_(context_),
         interval_ns_(context_.options().stats_interval.count()),
         stop_(eventfd(0, EFD_CLOEXEC)) {
-    listener_ = socket.descriptor;
-    if (listener_ >= 0) serve();
+    if (socket.descriptor >= 0) serve(socket.descriptor);
     auto started = stop_ < 0 ? std::nullopt : core::start_thread([this] { run(); });
     if (started) {
       thread_ = *std::move(started);
@@ -44,13 +41,10 @@ class Monitor::Impl {
     [[maybe_unused]] const ssize_t written = ::write(stop_, &one, sizeof one);
     if (thread_.joinable()) thread_.join();
     if (stop_ >= 0) ::close(stop_);
-    if (listener_ >= 0) ::close(listener_);
   }
 
  private:
-  void serve();
-  void follow_certificate();
-  std::optional<HttpsIdentity> identity() const;
+  void serve(int listener);
 
   Response answer(const HttpRequest& request, Query& query) {
     if (request.path == "/tracez") return answer_trace(request, query);
@@ -79,28 +73,23 @@ class Monitor::Impl {
   const int64_t interval_ns_;
   int64_t totals_due_ns_ = INT64_MAX;
   const int stop_;
-  int listener_ = -1;
-  std::optional<HttpsIdentity> served_as_;
-  uint64_t served_settings_ = 0;
   std::optional<HttpServer> http_;
   std::thread thread_;
 };
 
-std::optional<HttpsIdentity> Monitor::Impl::identity() const {
-  const TlsContext* const tls = context_.tls();
-  if (context_.options().monitoring.https_port == 0 || tls == nullptr) return std::nullopt;
-  return HttpsIdentity{tls->certificate_pem(), tls->private_key_pem(),
-                       tls->options().minor_version_min >= 3};
-}
-
-// The library closes the socket that it was given; ours stays for the next certificate.
-void Monitor::Impl::serve() {
+void Monitor::Impl::serve(int listener) {
   const Monitoring& chosen = context_.options().monitoring;
-  served_as_ = identity();
-  http_.reset();
+  HttpConnections::Certificates certificates;
+  if (chosen.https_port != 0) {
+    // What a reload has brought is shown to the next who comes.
+    certificates = [this] {
+      context_.follow_settings();
+      return context_.tls();
+    };
+  }
   http_.emplace(
-      ::fcntl(listener_, F_DUPFD_CLOEXEC, 0),
-      HttpAccess{chosen.base_path, chosen.user, chosen.password, chosen.token}, served_as_,
+      listener, stop_, HttpAccess{chosen.base_path, chosen.user, chosen.password, chosen.token},
+      std::move(certificates),
       [this](const HttpRequest& request, Query& query) { return answer(request, query); });
   if (http_->running()) return;
   context_.log.error(
@@ -108,26 +97,15 @@ void Monitor::Impl::serve() {
   http_.reset();
 }
 
-// A certificate that a reload has brought is shown to who comes from then on. Who is being answered
-// at that moment asks again.
-void Monitor::Impl::follow_certificate() {
-  if (!served_as_ || served_settings_ == context_.state.settings.number()) return;
-  served_settings_ = context_.state.settings.number();
-  context_.follow_settings();
-  if (const auto fresh = identity(); fresh && fresh != served_as_) serve();
-}
-
 void Monitor::Impl::run() {
   core::name_thread("peal-monitor");
   const core::CrashStack crash_stack;
   if (interval_ns_ > 0) totals_due_ns_ = Collector::monotonic_ns() + interval_ns_;
   for (;;) {
-    std::array<pollfd, 2> watched{{{stop_, POLLIN, 0}, {-1, POLLIN, 0}}};
-    if (http_) watched[1].fd = http_->descriptor();
-    ::poll(watched.data(), watched.size(), wait_ms());
-    if (watched[0].revents != 0) return;
-    follow_certificate();
-    if (http_) http_->run();
+    if (http_) http_->run(wait_ms());
+    pollfd stop{stop_, POLLIN, 0};
+    ::poll(&stop, 1, http_ ? 0 : wait_ms());
+    if (stop.revents != 0) return;
     if (Collector::monotonic_ns() >= totals_due_ns_) {
       totals_.log_line();
       totals_due_ns_ += interval_ns_;
@@ -136,11 +114,9 @@ void Monitor::Impl::run() {
 }
 
 int Monitor::Impl::wait_ms() {
-  const int http_ms = http_ ? http_->wait_ms() : -1;
-  if (totals_due_ns_ == INT64_MAX) return http_ms;
+  if (totals_due_ns_ == INT64_MAX) return -1;
   const int64_t left_ns = std::max<int64_t>(0, totals_due_ns_ - Collector::monotonic_ns());
-  const int totals_ms = static_cast<int>(std::min<int64_t>(left_ns / 1'000'000 + 1, 60'000));
-  return http_ms < 0 ? totals_ms : std::min(http_ms, totals_ms);
+  return static_cast<int>(std::min<int64_t>(left_ns / 1'000'000 + 1, 60'000));
 }
 
 Monitor::Monitor(ServerState& state, core::Log& log, MonitorSocket socket,

@@ -64,7 +64,7 @@ void write_settings(JsonWriter& json, const Context& context) {
   }
   write_websocket(json, context);
   json.key("jetstream").begin_object().end_object();
-  const TlsContext* const tls = context.tls();
+  const TlsContext* const tls = context.tls().get();
   const std::chrono::duration<double> tls_timeout =
       tls == nullptr ? TlsOptions{}.timeout : tls->options().timeout;
   json.key("tls_timeout").value(tls_timeout.count());
@@ -74,7 +74,7 @@ void write_settings(JsonWriter& json, const Context& context) {
 // What it asks of clients; as in nats-server, only what it does ask.
 void write_security(JsonWriter& json, const Context& context) {
   if (context.security().auth_required()) json.key("auth_required").value(true);
-  const TlsContext* const tls = context.tls();
+  const TlsContext* const tls = context.tls().get();
   if (tls == nullptr) return;
   if (!context.options().security.allow_non_tls) json.key("tls_required").value(true);
   if (tls->verifies()) json.key("tls_verify").value(true);

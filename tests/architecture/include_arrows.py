@@ -27,12 +27,12 @@ LIBRARIES = {
     "cxxopts": ["server/options.cpp", "tools/*"],
     "fmt": ["core/log.hpp", "core/*.cpp", "server/*", "tools/*"],  # No other header of core's.
     "openssl": ["server/secret.cpp", "server/nkey.cpp", "server/tls*.cpp", "tools/bench/tls.cpp",
-                "server/websocket_upgrade.cpp"],
+                "server/websocket_upgrade.cpp", "server/monitor/http_connections.cpp"],
     "http_parser": ["server/websocket_upgrade.cpp"],
     "zlib": ["server/websocket_deflate.cpp", "tools/*"],
     "crypt": ["server/secret.cpp"],
     "seccomp": ["server/privileges.cpp"],
-    "microhttpd": ["server/monitor/http_server.cpp"],
+    "event2": ["server/monitor/http_server.cpp", "server/monitor/http_connections.cpp"],
     "mimalloc": [],  # It is linked, and nobody knows.
     "doctest": [],
 }
