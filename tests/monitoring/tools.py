@@ -120,7 +120,8 @@ WIDTHS = (320, 1400)
 def case_browser(options):
     """The page in a browser under load, narrow and wide, light and dark, by keyboard. Screenshots go to
     the folder that PEAL_SCREENSHOTS names, if it is set."""
-    binary = program("chromium", "chromium-browser", "google-chrome")
+    binary = program("chromium", "chromium-browser", "google-chrome",
+                     "chromium-headless-shell")
     watched = Watched(options, "max_pending: 2MB\nwrite_deadline: \"2m\"\n")
     folder = os.environ.get("PEAL_SCREENSHOTS")
     clients = [watched.client(f"reader-{i}", b"SUB orders.* 1\r\n") for i in range(12)]
