@@ -52,9 +52,9 @@ constexpr ConfigKey keys[] = {
         "max_connections,max_conn", Reload::live, "a lower one closes the newest"),
     unlimited<&Limits::subscriptions_max>("max_subscriptions,max_subs",
                                           "of one connection; 0: unlimited"),
-    number<0, count_max, &Options::limits, &Limits::subscription_tokens_max>(
+    number<0, 255, &Options::limits, &Limits::subscription_tokens_max>(
         "max_sub_tokens,max_subscription_tokens", Reload::live,
-        "of the subject of a SUB; 0: unlimited"),
+        "of the subject of a SUB, 255 at most; 0: unlimited"),
     duration<&Options::ping_interval>("ping_interval", Reload::live, "between PINGs to a client"),
     number<0, 255, &Options::ping_max>("ping_max", Reload::live,
                                        "unanswered ones after which it is stale"),

@@ -39,9 +39,17 @@ const Name* find(std::span<const Name> names, std::string_view wanted) {
   return place == names.end() ? nullptr : &*place;
 }
 
+/// A list that names nothing would leave nothing to speak; nats-server refuses it as well.
+ConfigError read_names(const ConfigValue& value, std::string_view key,
+                       std::vector<std::string>& wanted) {
+  if (auto error = read_texts(value, wanted)) return error;
+  if (!wanted.empty()) return {};
+  return error_at(value.position, fmt::format("{} names none; leave it out for the default", key));
+}
+
 ConfigError read_suites(const ConfigValue& value, TlsOptions& tls) {
   std::vector<std::string> wanted;
-  if (auto error = read_texts(value, wanted)) return error;
+  if (auto error = read_names(value, "cipher_suites", wanted)) return error;
   for (const std::string& name : wanted) {
     const Name* const known = find(suites, name);
     if (known == nullptr) {
@@ -55,7 +63,7 @@ ConfigError read_suites(const ConfigValue& value, TlsOptions& tls) {
 
 ConfigError read_curves(const ConfigValue& value, TlsOptions& tls) {
   std::vector<std::string> wanted;
-  if (auto error = read_texts(value, wanted)) return error;
+  if (auto error = read_names(value, "curve_preferences", wanted)) return error;
   for (const std::string& name : wanted) {
     const Name* const known = find(curves, name);
     if (known == nullptr) {
