@@ -16,13 +16,12 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "wire"))
 
-from wire import PATIENCE_S, Connection, Failure, Server, Skipped  # noqa: E402,F401
+from wire import PATIENCE_S, Connection, Failure, Server, Skipped, check, wait_for  # noqa: E402,F401
 
 CONFINE = (sys.executable, os.path.join(HERE, "confine"))
 SHIM = os.path.join(ROOT, "build", "tests", "faults", "peal_faults.so")
@@ -43,18 +42,6 @@ def scene(title, long=False):
         all_scenes.append((title, function, long))
         return function
     return add
-
-
-def check(claim, text):
-    if not claim:
-        raise Failure(text)
-
-
-def wait_for(is_true, what, patience_s=PATIENCE_S):
-    end = time.monotonic() + patience_s
-    while not is_true():
-        check(time.monotonic() < end, f"{what}: not in {patience_s:.0f} s")
-        time.sleep(0.005)
 
 
 class Sheet:

@@ -9,8 +9,8 @@ import ssl
 import subprocess
 
 from scenarios import tls
-from scenarios.scene import wait_for
 from watched import PATIENCE_S, Connection, Failure, Watched, check, same
+from wire import wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 

@@ -11,8 +11,8 @@ import threading
 import time
 
 from browser import Browser
-from scenarios.scene import wait_for
 from watched import Connection, Failure, Skipped, Watched, check, same
+from wire import wait_for
 
 PATIENCE_S = 60
 LISTENING = re.compile(r'msg="Listening on".* address=\S*?:(\d+)')

@@ -5,15 +5,10 @@ import json
 import re
 import shlex
 
-from wire import Connection, Failure, Server, Skipped  # noqa: F401
+from wire import Connection, Failure, Server, Skipped, check  # noqa: F401
 
 MONITORING = re.compile(r"Starting https? monitor on \S*?:(\d+)")
 PATIENCE_S = 10
-
-
-def check(truth, text):
-    if not truth:
-        raise Failure(text)
 
 
 def same(seen, expected, what):

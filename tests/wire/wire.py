@@ -34,6 +34,19 @@ class Skipped(Exception):
     """A case cannot run here. The text is the reason."""
 
 
+def check(claim, text):
+    if not claim:
+        raise Failure(text)
+
+
+def wait_for(is_true, what, patience_s=PATIENCE_S):
+    """For what has no event: looks again and again, for a bounded time."""
+    end = time.monotonic() + patience_s
+    while not is_true():
+        check(time.monotonic() < end, f"{what}: not in {patience_s:.0f} s")
+        time.sleep(0.005)
+
+
 def show(data, around=None):
     """Bytes as a reader wants them: whole if short, else the stretch around the difference."""
     window = 160

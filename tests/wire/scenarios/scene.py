@@ -2,9 +2,7 @@
 subjects; never how the run shares servers.
 """
 
-import time
-
-from wire import PATIENCE_S, Connection, Failure
+from wire import Connection, check, wait_for  # noqa: F401
 
 all_scenarios = []
 
@@ -35,16 +33,3 @@ def scenario(title, **options):
         all_scenarios.append(Scenario(title, function, options))
         return function
     return add
-
-
-def check(claim, text):
-    if not claim:
-        raise Failure(text)
-
-
-def wait_for(is_true, what, patience_s=PATIENCE_S):
-    """For what has no event: looks again and again, for a bounded time."""
-    end = time.monotonic() + patience_s
-    while not is_true():
-        check(time.monotonic() < end, f"{what} did not come")
-        time.sleep(0.005)
