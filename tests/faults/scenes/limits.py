@@ -2,7 +2,7 @@
 
 import os
 
-from faults import CONFINE, Connection, Failure, Skipped, Stream, check, closing, scene, wait_for
+from faults import CONFINE, Connection, Failure, Skipped, Stream, check, closing, scene
 
 NOBODY = 65534
 

@@ -8,7 +8,7 @@ import subprocess
 import time
 import urllib.request
 
-from faults import (CONFINE, Connection, Failure, Skipped, Stream, check, closing, resident_bytes,
+from faults import (CONFINE, Connection, Failure, Skipped, Stream, check, resident_bytes,
                     scene, wait_for)
 
 SENTENCE = "(?i)memory|no thread left"  # One is the resolver's, which says Memory.

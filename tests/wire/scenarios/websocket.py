@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import json
 import os
-import ssl
 import struct
 import time
 import urllib.request
