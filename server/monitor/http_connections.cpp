@@ -10,9 +10,10 @@
 #include <sys/time.h>
 
 #include <cassert>
-#include <new>
 #include <string_view>
 #include <utility>
+
+#include "core/memory.hpp"
 
 namespace peal::server::monitor {
 namespace {
@@ -97,7 +98,7 @@ bufferevent* HttpConnections::make_stream() {
 // The library would speak in clear where it is given nothing.
 bufferevent* HttpConnections::make() {
   bufferevent* const stream = make_stream();
-  if (stream == nullptr) throw std::bad_alloc();
+  if (stream == nullptr) core::end_out_of_memory();
   // It stays until the sweep has seen that the library is done with it.
   bufferevent_incref(stream);
   constexpr timeval deaf{patience.count(), 0};

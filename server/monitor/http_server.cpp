@@ -13,10 +13,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <new>
 #include <utility>
 #include <vector>
 
+#include "core/memory.hpp"
 #include "server/secret.hpp"
 
 namespace peal::server::monitor {
@@ -34,8 +34,16 @@ void library_says(int severity, const char* text) {
   if (severity == EVENT_LOG_ERR) std::fprintf(stderr, "libevent: %s\n", text);
 }
 
+// The library does not look at all of what it asks for, and would crash where there is no more.
+void* reallocate_or_end(void* old, size_t bytes) {
+  void* const memory = std::realloc(old, bytes);
+  if (memory == nullptr && bytes > 0) core::end_out_of_memory();
+  return memory;
+}
+
 // Its environment variables are not for this program, and one thread needs no locks.
 event_base* make_base() {
+  event_set_mem_functions(core::allocate_or_end, reallocate_or_end, std::free);
   event_set_log_callback(library_says);
   event_config* const config = event_config_new();
   if (config == nullptr) return nullptr;
@@ -69,7 +77,7 @@ void add_body(evbuffer* out, std::string body, size_t& unread_bytes) {
     const bool last = left.empty();
     if (evbuffer_add_reference(out, piece.data(), piece.size(), last ? forget : nullptr,
                                last ? unread : nullptr) != 0) {
-      throw std::bad_alloc();
+      core::end_out_of_memory();
     }
   }
 }
@@ -134,7 +142,7 @@ std::string_view method_of(evhttp_request* asked) {
 std::string decoded(std::string_view text, bool plus_is_blank) {
   size_t bytes = 0;
   char* const plain = evhttp_uridecode(std::string(text).c_str(), plus_is_blank ? 1 : 0, &bytes);
-  if (plain == nullptr) throw std::bad_alloc();
+  if (plain == nullptr) core::end_out_of_memory();
   std::string copy(plain, bytes);
   std::free(plain);
   return copy;
