@@ -30,11 +30,11 @@ def counted(test):
 
 
 def in_suite(test, suite):
-    return any(name.split(":")[-1] == suite for name in test["suite"])
+    return suite is None or any(name.split(":")[-1] == suite for name in test["suite"])
 
 
 def print_targets(build, suite):
-    """The programs of a suite, as ninja calls them."""
+    """The programs of a suite, or of all tests, as ninja calls them."""
     tests = json.loads(subprocess.check_output(["meson", "introspect", build, "--tests"]))
     programs = {test["cmd"][0] for test in tests if in_suite(test, suite)}
     for program in sorted(programs):
@@ -70,7 +70,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build")
     parser.add_argument("--suite")
-    parser.add_argument("--targets", action="store_true", help="only name the suite's programs")
+    parser.add_argument("--targets", action="store_true", help="only name the programs")
     arguments, more = parser.parse_known_args()
     if arguments.targets:
         return print_targets(arguments.build, arguments.suite)

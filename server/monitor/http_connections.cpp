@@ -107,8 +107,8 @@ bufferevent* HttpConnections::make() {
   bufferevent_set_max_single_read(stream, read_bytes);
   bufferevent_set_max_single_write(stream, write_bytes);
   if (constexpr timeval second{1, 0}; connections_.empty()) event_add(sweeps_, &second);
-  Connection& connection =
-      connections_.try_emplace(stream, *this, tls_, Clock::now() + patience).first->second;
+  Connection newcomer{.all = *this, .tls = tls_, .ends = Clock::now() + patience};
+  Connection& connection = connections_.try_emplace(stream, std::move(newcomer)).first->second;
   connection.watch = evbuffer_add_cb(bufferevent_get_input(stream), on_input, &connection);
   if (connections_.size() >= connections_max) {
     full_ = true;

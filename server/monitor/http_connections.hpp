@@ -63,7 +63,7 @@ class HttpConnections {
     HttpConnections& all;
     std::shared_ptr<const TlsContext> tls;  // Its own: the library looks into it by the handshake.
     Clock::time_point ends;                 // Unless it has asked until then.
-    HeadLines head;
+    HeadLines head{};
     bool refused = false;
     evbuffer_cb_entry* watch = nullptr;
   };
