@@ -15,6 +15,9 @@ Mesh::Mesh(unsigned shards, size_t data_bytes, size_t control_bytes)
   }
 }
 
-void Mesh::set_handle(unsigned shard, int handle) { sleepers_[shard].handle = handle; }
+void Mesh::join(unsigned shard, Lendable& itself, int handle) {
+  sleepers_[shard].handle = handle;
+  sleepers_[shard].itself = &itself;
+}
 
 }  // namespace peal::core

@@ -6,18 +6,31 @@
 //
 // A shard that is about to sleep says so, then looks at its lanes once more; a producer publishes,
 // then looks whether the consumer sleeps. Both sides use sequentially consistent accesses, so one
-// of the two sees the other, and no wake-up is lost. Only sleepers are woken, once a turn.
+// of the two sees the other, and no wake-up is lost. Only sleepers are woken, once a turn; or not
+// even they, where the producer runs their turn himself (see baton.hpp).
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "core/baton.hpp"
 #include "core/mailbox.hpp"
 
 namespace peal::core {
 
 enum class Lane : uint8_t { data, control };
+
+/// A shard, for those who run it while its own thread sleeps.
+class Lendable {
+ public:
+  /// One turn, by whoever has borrowed its baton. False when there is more to do than is for a
+  /// borrower, and its own thread is wanted.
+  virtual bool run_lent_turn() = 0;
+
+ protected:
+  ~Lendable() = default;
+};
 
 class Mesh {
  public:
@@ -28,8 +41,9 @@ class Mesh {
     return *(lane == Lane::data ? data_ : control_)[from * shards_ + to];
   }
 
-  /// How the shard's reactor is named in wake(). Set once, before any other shard runs a turn.
-  void set_handle(unsigned shard, int handle);
+  /// The shard itself, and how its reactor is named in wake(). Set once, before any other shard
+  /// runs a turn.
+  void join(unsigned shard, Lendable& itself, int handle);
   int handle(unsigned shard) const { return sleepers_[shard].handle; }
 
   // ---- Acknowledgements have slots of their own, so giving one never needs room.
@@ -44,20 +58,23 @@ class Mesh {
 
   // ---- Sleep.
 
-  void set_asleep(unsigned shard, bool asleep) {
-    sleepers_[shard].asleep.store(asleep, std::memory_order_seq_cst);
-  }
-  /// True for the one caller who must wake it.
-  bool claim_wake(unsigned shard) {
-    std::atomic<bool>& asleep = sleepers_[shard].asleep;
-    return asleep.load(std::memory_order_seq_cst) &&
-           asleep.exchange(false, std::memory_order_seq_cst);
+  Baton& baton(unsigned shard) { return sleepers_[shard].baton; }
+
+  /// Whatever was shown to `shard` is read: by itself if it is awake; in a turn of it that is run
+  /// here and now, if it sleeps and `run_here` says so; by nobody yet if it is to be woken, which
+  /// is the caller's to do: then this is true.
+  bool must_wake(unsigned shard, bool run_here) {
+    Baton& baton = sleepers_[shard].baton;
+    if (run_here && baton.borrow())
+      return !baton.give_back(!sleepers_[shard].itself->run_lent_turn());
+    return baton.claim_wake();
   }
 
  private:
   struct alignas(cache_line_bytes) Sleeper {
-    std::atomic<bool> asleep{false};
+    Baton baton;
     int handle = -1;
+    Lendable* itself = nullptr;
   };
   struct alignas(cache_line_bytes) Acknowledged {
     std::atomic<uint64_t> epoch{0};

@@ -30,6 +30,7 @@
 #include <string_view>
 #include <variant>
 
+#include "core/baton.hpp"
 #include "core/buffer_hold.hpp"
 
 namespace peal::core {
@@ -86,7 +87,7 @@ struct ReactorConfig {
   uint32_t features = feature_all;
 };
 
-/// Counted by the reactor's thread alone.
+/// Counted by whoever runs the reactor: its thread, or a borrower.
 struct ReactorStats {
   uint64_t enters = 0;
   uint64_t completions = 0;
@@ -94,7 +95,9 @@ struct ReactorStats {
   uint64_t wakes_sent = 0;
   uint64_t wakes_repeated = 0;  // The kernel could not give them at once.
   uint64_t receive_buffers_exhausted = 0;
+  uint64_t loans = 0;
   int64_t last_turn_ns = 0;  // From the end of a wait to the beginning of the next.
+  int64_t last_loan_ns = 0;
 };
 
 class Reactor {
@@ -148,8 +151,18 @@ class Reactor {
 
   /// Submits what was asked since the last call and returns what has completed. With nothing
   /// completed it waits until `deadline_ns` of now_ns()'s clock; a deadline in the past never
-  /// waits.
-  std::span<const Completion> wait(int64_t deadline_ns);
+  /// waits. While it waits, `baton` is lent, if there is one; afterwards it is held.
+  std::span<const Completion> wait(int64_t deadline_ns, Baton* baton = nullptr);
+
+  // ---- On the thread of whoever has borrowed the baton, in place of wait(). Until end_loan() a
+  // send is done at once as far as the socket takes it; all else that is asked for waits until the
+  // reactor's own thread has woken.
+
+  void begin_loan();
+  /// The sends that were done since the last call.
+  std::span<const Completion> loan_completions();
+  /// True when something waits for the reactor's own thread.
+  bool end_loan();
 
   /// Ends the life of the last completions and their bytes: receive buffers go back to the kernel.
   void give_back();

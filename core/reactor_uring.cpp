@@ -81,12 +81,19 @@ struct Reactor::Impl {
   int64_t now_ns = 0;
   ReactorStats stats;
 
+  bool on_loan = false;
+  std::vector<Completion> loan_sends;          // Done, and not yet handed over.
+  std::vector<io_uring_sqe> loan_submissions;  // For the reactor's own thread.
+
   ~Impl() {
     if (notify_descriptor >= 0) ::close(notify_descriptor);
   }
 
   std::optional<std::string> open(const ReactorConfig& config);
   bool probe_recv_cap();
+  io_uring_sqe* entry();
+  bool send_at_once(int descriptor, std::span<const iovec> parts, Token token);
+  void take_over_loan();
   void arm_notify();
   void send_wake(int peer_handle);
   void collect(io_uring_cqe& cqe);
@@ -150,6 +157,30 @@ bool Reactor::Impl::probe_recv_cap() {
   return sent && capped;
 }
 
+// Only the thread that owns the ring may touch it: it may be in the midst of submitting.
+io_uring_sqe* Reactor::Impl::entry() {
+  return on_loan ? &loan_submissions.emplace_back() : ring.entry();
+}
+
+// False when the socket takes nothing now, and the kernel has to wait for it.
+bool Reactor::Impl::send_at_once(int descriptor, std::span<const iovec> parts, Token token) {
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts.data());
+  message.msg_iovlen = parts.size();
+  const ssize_t sent = ::sendmsg(descriptor, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent < 0 && errno == EAGAIN) return false;
+  loan_sends.push_back({token, sent < 0 ? -errno : static_cast<int32_t>(sent), false, {}});
+  return true;
+}
+
+// What borrowers have left: what they could not submit, and sends that nobody has been told of.
+void Reactor::Impl::take_over_loan() {
+  for (const io_uring_sqe& each : loan_submissions) *ring.entry() = each;
+  loan_submissions.clear();
+  completions.insert(completions.end(), loan_sends.begin(), loan_sends.end());
+  loan_sends.clear();
+}
+
 void Reactor::Impl::arm_notify() {
   io_uring_sqe* entry = ring.entry();
   io_uring_prep_read(entry, notify_descriptor, &notify_value, sizeof notify_value, 0);
@@ -157,7 +188,7 @@ void Reactor::Impl::arm_notify() {
 }
 
 void Reactor::Impl::send_wake(int peer_handle) {
-  io_uring_sqe* entry = ring.entry();
+  io_uring_sqe* entry = this->entry();
   io_uring_prep_msg_ring(entry, peer_handle, 0, wake_data, 0);
   entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
   entry->user_data = wake_sent_data(peer_handle);
@@ -192,13 +223,13 @@ Reactor::Reactor(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Reactor::~Reactor() = default;
 
 void Reactor::accept(int listener, Token token) {
-  io_uring_sqe* entry = impl_->ring.entry();
+  io_uring_sqe* entry = impl_->entry();
   io_uring_prep_multishot_accept(entry, listener, nullptr, nullptr, SOCK_CLOEXEC);
   entry->user_data = token.pack();
 }
 
 void Reactor::recv(int descriptor, Token token) {
-  io_uring_sqe* entry = impl_->ring.entry();
+  io_uring_sqe* entry = impl_->entry();
   io_uring_prep_recv_multishot(entry, descriptor, nullptr, 0, 0);
   entry->flags |= IOSQE_BUFFER_SELECT;
   entry->buf_group = impl_->buffers.group();
@@ -215,7 +246,7 @@ bool Reactor::ends_recv_at_cap() const { return impl_->recv_cap_bytes != 0; }
 void Reactor::recv_once(int descriptor, Token token) {
   BufferRing& large = impl_->large_buffers;
   const BufferRing& from = large.available() > 0 ? large : impl_->buffers;
-  io_uring_sqe* entry = impl_->ring.entry();
+  io_uring_sqe* entry = impl_->entry();
   io_uring_prep_recv(entry, descriptor, nullptr, 0, 0);
   entry->flags |= IOSQE_BUFFER_SELECT;
   entry->buf_group = from.group();
@@ -224,7 +255,8 @@ void Reactor::recv_once(int descriptor, Token token) {
 }
 
 void Reactor::send(int descriptor, std::span<const iovec> parts, Token token) {
-  io_uring_sqe* entry = impl_->ring.entry();
+  if (impl_->on_loan && impl_->send_at_once(descriptor, parts, token)) return;
+  io_uring_sqe* entry = impl_->entry();
   if (parts.size() == 1) {
     io_uring_prep_send(entry, descriptor, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
   } else {
@@ -242,7 +274,7 @@ void Reactor::send(int descriptor, std::span<const iovec> parts, Token token) {
 }
 
 void Reactor::cancel(Token token) {
-  io_uring_sqe* entry = impl_->ring.entry();
+  io_uring_sqe* entry = impl_->entry();
   io_uring_prep_cancel64(entry, token.pack(), IORING_ASYNC_CANCEL_ALL);
   entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
   entry->user_data = discard_data;
@@ -256,7 +288,7 @@ uint32_t Reactor::unsent_bytes(int descriptor) const {
 void Reactor::shutdown_send(int descriptor) { ::shutdown(descriptor, SHUT_WR); }
 
 void Reactor::close(int descriptor) {
-  io_uring_sqe* entry = impl_->ring.entry();
+  io_uring_sqe* entry = impl_->entry();
   io_uring_prep_close(entry, descriptor);
   entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
   entry->user_data = discard_data;
@@ -302,7 +334,7 @@ void Reactor::notify() {
   [[maybe_unused]] const ssize_t written = ::write(impl_->notify_descriptor, &one, sizeof one);
 }
 
-std::span<const Completion> Reactor::wait(int64_t deadline_ns) {
+std::span<const Completion> Reactor::wait(int64_t deadline_ns, Baton* baton) {
   Impl& impl = *impl_;
   assert(impl.completions.empty());  // give_back() comes between two waits.
   const int64_t begin_ns = monotonic_ns();
@@ -317,9 +349,13 @@ std::span<const Completion> Reactor::wait(int64_t deadline_ns) {
   } else if (deadline_ns > impl.now_ns) {
     timeout_ns = std::max<int64_t>(0, deadline_ns - begin_ns);
   }
+  if (baton != nullptr && timeout_ns != 0) baton->lend();
   impl.ring.enter(timeout_ns);
+  if (baton != nullptr) baton->take_back();
   impl.stats.enters++;
-  impl.send_headers_used = 0;
+  // What was submitted needs its headers no more, but those of a loan are still to be.
+  if (impl.loan_submissions.empty()) impl.send_headers_used = 0;
+  impl.take_over_loan();
   impl.now_ns = monotonic_ns();
 
   unsigned head;
@@ -334,6 +370,24 @@ std::span<const Completion> Reactor::wait(int64_t deadline_ns) {
   if (io_uring_cq_has_overflow(&impl.ring.raw())) impl.stats.completion_overflows++;
   impl.stats.completions += seen;
   return impl.completions;
+}
+
+void Reactor::begin_loan() {
+  impl_->on_loan = true;
+  impl_->stats.loans++;
+  impl_->now_ns = monotonic_ns();
+}
+
+std::span<const Completion> Reactor::loan_completions() {
+  assert(impl_->completions.empty());
+  impl_->completions.swap(impl_->loan_sends);
+  return impl_->completions;
+}
+
+bool Reactor::end_loan() {
+  impl_->on_loan = false;
+  impl_->stats.last_loan_ns = monotonic_ns() - impl_->now_ns;
+  return !impl_->loan_submissions.empty() || !impl_->loan_sends.empty();
 }
 
 void Reactor::give_back() {

@@ -78,7 +78,8 @@ int Reactor::handle() const { return 0; }
 void Reactor::wake(int) {}
 void Reactor::notify() {}
 
-std::span<const Completion> Reactor::wait(int64_t) {
+std::span<const Completion> Reactor::wait(int64_t, Baton* baton) {
+  if (baton != nullptr) baton->take_back();
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   impl_->now_ns = int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
@@ -92,6 +93,11 @@ std::span<const Completion> Reactor::wait(int64_t) {
   }
   return impl_->completions;
 }
+
+// Nobody sleeps here, so nothing is lent.
+void Reactor::begin_loan() {}
+std::span<const Completion> Reactor::loan_completions() { return {}; }
+bool Reactor::end_loan() { return false; }
 
 void Reactor::give_back() { impl_->completions.clear(); }
 BufferHold* Reactor::hold(const char*) {

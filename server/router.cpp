@@ -296,6 +296,8 @@ void Router::hand_over(const Connection& publisher, const Message& message, uint
     }
     if (!same_subject) out = protocol::write_text(out, text.subject);
     write_content(out, there, message);
+    if (message.block) [[unlikely]]
+      shard_.link().told_much(to);
   }
   shard_.stats().messages_to_shards += targeted_.size();
 }

@@ -28,6 +28,11 @@ constexpr int64_t held_part = 4;
 
 constexpr unsigned warnings_per_second = 10;
 
+// To so many clients another thread sends in our place. More is worth a waking.
+constexpr size_t lent_flushes_max = 4;
+// Sends that are done at once may let more be sent, a few times.
+constexpr unsigned lent_rounds_max = 4;
+
 constexpr int64_t memory_watch_every_ns = 10 * millisecond_ns;
 // By such a part of the budget a shard may grow without looking.
 constexpr int64_t memory_budget_parts = 64;
@@ -59,7 +64,7 @@ Shard::Shard(ShardId id, ServerState& state, core::Mesh& mesh, core::Reactor& re
       fences_(link_),
       router_(*this, random_.next()),
       parked_(mesh.shards()) {
-  mesh_.set_handle(id, reactor.handle());
+  mesh_.join(id, *this, reactor.handle());
   interest_.set_delivery_filter(
       {this, [](const void* shard, const Subscription& subscription, std::string_view subject,
                 std::string_view queue) {
@@ -81,17 +86,51 @@ void Shard::listen(int descriptor, Door door) {
 bool Shard::tick() {
   const int64_t began_ns = now_ns();
   recorder_.enter("wait");
-  const std::span<const core::Completion> completions = reactor_.wait(deadline_ns_);
-  mesh_.set_asleep(id(), false);
+  core::Baton* const baton = mesh_.shards() > 1 ? &mesh_.baton(id()) : nullptr;
+  const std::span<const core::Completion> completions = reactor_.wait(deadline_ns_, baton);
   count_turn();
   notice_hold(began_ns);
+  answer_roll_call();
+  turn(completions);
+  watch_memory();
+  if (watch_) watch_->on_turn();
+  if (finished()) return false;
+  decide_sleep();
+  return true;
+}
+
+bool Shard::run_lent_turn() {
+  if (!may_run_lent()) return false;
+  const int64_t sleeps_until_ns = deadline_ns_;
+  lent_ = true;
+  reactor_.begin_loan();
+  turn({});
+  for (unsigned round = 1; round < lent_rounds_max; round++) {
+    const std::span<const core::Completion> sends = reactor_.loan_completions();
+    if (sends.empty()) break;
+    turn(sends);
+  }
+  decide_sleep();
+  lent_ = false;
+  const bool to_submit = reactor_.end_loan();
+  stats_.lent_turns++;
+  count_messages(reactor_.stats().last_loan_ns);
+  return !to_submit && deadline_ns_ >= sleeps_until_ns;
+}
+
+// Who polls wants to be woken.
+bool Shard::may_run_lent() const {
+  return phase_ == Phase::running && options().busy_poll_us == 0 && !has_work() &&
+         parked_count_ == 0 && link_.inbound_bytes() <= ShardLink::lent_bytes_max;
+}
+
+void Shard::turn(std::span<const core::Completion> completions) {
   note_completions(completions);
   turn_completions_ = completions.size();
   completions_total_ += completions.size();
   tracing_all_ = log_.enabled(core::Level::trace);
   tracing_ = tracing_all_ || (watch_ && watch_->has_trace());
 
-  answer_roll_call();
   follow_settings();
   recorder_.enter("sends");
   complete_sends(completions);
@@ -112,14 +151,9 @@ bool Shard::tick() {
   reactor_.give_back();
   arm_starved();
   recorder_.enter("flush");
-  link_.end_turn();
-  flush_dirty();
+  link_.end_turn(!lent_);
+  if (!lent_ || dirty_.size() <= lent_flushes_max) flush_dirty();
   interest_.reclaim();
-  watch_memory();
-  if (watch_) watch_->on_turn();
-  if (finished()) return false;
-  decide_sleep();
-  return true;
 }
 
 // The clock was asked at the end of the last turn, so it is that one which is counted now.
@@ -127,11 +161,15 @@ void Shard::count_turn() {
   stats_.turns++;
   const int64_t turn_ns = reactor_.stats().last_turn_ns;
   stats_.turn_times.add(turn_ns, 1);
-  stats_.message_times.add(turn_ns, stats_.out_messages - out_messages_counted_);
-  out_messages_counted_ = stats_.out_messages;
+  count_messages(turn_ns);
   stats_.slow_turns +=
       turn_watch_.ended(sums(), turn_ns, options().slow_turn.count(), now_ns(), id(), log_);
   recorder_.begin_turn(stats_.turns);
+}
+
+void Shard::count_messages(int64_t turn_ns) {
+  stats_.message_times.add(turn_ns, stats_.out_messages - out_messages_counted_);
+  out_messages_counted_ = stats_.out_messages;
 }
 
 TurnSums Shard::sums() const {
@@ -578,9 +616,11 @@ bool Shard::polls_on() {
 }
 
 // Says that we sleep and what we wait for, then looks once more: whoever showed us something before
-// he could read that has not woken us.
+// he could read that has not woken us. In a lent turn our thread sleeps already: whoever shows us
+// something meanwhile says so to the borrower.
 bool Shard::may_sleep() {
-  mesh_.set_asleep(id(), true);
+  core::Baton& baton = mesh_.baton(id());
+  if (!lent_) baton.announce();
   bool news = link_.has_news();
   if (link_.has_backlog()) {
     link_.want_room_for_backlog();
@@ -591,7 +631,7 @@ bool Shard::may_sleep() {
     link_.want_room(target);
     news = news || link_.room_came(target, bytes_to_resume(target));
   }
-  if (news) mesh_.set_asleep(id(), false);
+  if (news && !lent_) baton.keep();
   return !news;
 }
 

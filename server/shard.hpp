@@ -6,6 +6,9 @@
 // A turn, in order, each step feeding only those after it:
 //   wait, sends done, other shards' records, other completions, timers, those who waited (fences,
 //   room, stalls, buffers), the closed, interest and records to other shards, sends.
+//
+// While its thread sleeps, another shard that has a little for it may run a turn in its place: a
+// lent turn, in which nothing but sends can have completed.
 
 #include <cstdint>
 #include <deque>
@@ -35,7 +38,7 @@
 
 namespace peal::server {
 
-class Shard {
+class Shard final : public core::Lendable {
  public:
   /// On the thread that will run it. `seed` is chance for everything that chooses.
   Shard(ShardId id, ServerState& state, core::Mesh& mesh, core::Reactor& reactor, core::Log& log,
@@ -49,6 +52,10 @@ class Shard {
 
   /// One turn. False when the server is stopping and nothing is left to do.
   bool tick();
+
+  /// One turn by a fellow's thread. Only small things are done so: a thread of its own is worth its
+  /// waking when there is much to do.
+  bool run_lent_turn() override;
 
   /// Until when the next turn may sleep; in the past when it may not.
   int64_t next_deadline_ns() const { return deadline_ns_; }
@@ -147,8 +154,11 @@ class Shard {
     return {connection.slot(), connection.generation()};
   }
 
+  void turn(std::span<const core::Completion> completions);
+  bool may_run_lent() const;
   void take_helper_results();
   void count_turn();
+  void count_messages(int64_t turn_ns);
   TurnSums sums() const;
   void notice_hold(int64_t began_ns);
   int64_t held_min_ns() const;
@@ -219,6 +229,7 @@ class Shard {
   unsigned warnings_ = 0;
   uint64_t warnings_left_out_ = 0;
   uint64_t out_messages_counted_ = 0;  // In message_times.
+  bool lent_ = false;                  // This turn is.
   bool tracing_ = false;
   bool tracing_all_ = false;
   uint64_t roll_call_ = 0;

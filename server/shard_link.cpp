@@ -183,7 +183,7 @@ void ShardLink::publish_control() {
   }
 }
 
-void ShardLink::end_turn() {
+void ShardLink::end_turn(bool may_run_others) {
   if (shards_ == 1) return;
   if (!interest_flushed()) flush_interest();
   for (ShardId to = 0; to < shards_; to++) {
@@ -195,8 +195,10 @@ void ShardLink::end_turn() {
     if (!peer.touched) continue;
     peer.touched = false;
     core::Mailbox& data = out(Lane::data, to);
+    const bool is_little =
+        !std::exchange(peer.told_much, false) && data.unpublished_bytes() <= lent_bytes_max;
     if (data.unpublished_bytes() > 0) data.publish();
-    if (mesh_.claim_wake(to)) reactor_.wake(mesh_.handle(to));
+    if (mesh_.must_wake(to, may_run_others && is_little)) reactor_.wake(mesh_.handle(to));
   }
 }
 

@@ -39,6 +39,8 @@ class ShardLink {
   /// Changes of interest that may wait to be told, before who makes them has to wait: a
   /// millisecond's worth or two.
   static constexpr uint64_t interest_lag_max = 4096;
+  /// What one shard does for another instead of waking it: more is worth two threads.
+  static constexpr size_t lent_bytes_max = 4096;
   static constexpr size_t in_place_bytes = sizeof(MessageHead) + sizeof(InPlacePart);
 
   ShardLink(ShardId here, core::Mesh& mesh, core::Reactor& reactor, Interest& interest,
@@ -124,10 +126,15 @@ class ShardLink {
   char* append_in_place(ShardId to) {
     Peer& peer = peers_[to];
     peer.touched = true;
+    peer.told_much = true;
     peer.run_bytes = 0;
     stats_.messages_to_shards++;
     return peer.data_out->try_append(in_place_bytes);
   }
+
+  /// The record that was appended last stands for more than its bytes, and `to` is to read it on a
+  /// thread of its own.
+  void told_much(ShardId to) { peers_[to].told_much = true; }
 
   /// Whether the last record appended for `to` was of the route so versioned; from now on it is.
   bool repeats_route(ShardId to, uint64_t version) {
@@ -157,8 +164,9 @@ class ShardLink {
     return shards_ > 1 && interest_.change_epoch() - flushed_epoch_ > interest_lag_max;
   }
 
-  /// Shows the other shards what this turn has written and wakes those who sleep.
-  void end_turn();
+  /// Shows the other shards what this turn has written and wakes those who sleep, or runs a turn of
+  /// theirs where that is less work and `may_run_others`.
+  void end_turn(bool may_run_others);
 
   // ---- In.
 
@@ -230,6 +238,7 @@ class ShardLink {
     size_t run_tail_bytes = 0;
     uint32_t run_origin = 0;
     bool touched = false;
+    bool told_much = false;
     std::deque<Deferred> side;
     uint64_t told_epoch = 0;       // Of our interest, in its control lane.
     uint64_t heard_epoch = 0;      // Of its interest, in force here.

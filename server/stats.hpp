@@ -1,6 +1,6 @@
 #pragma once
-// What a shard counts. Each has one writer, the shard's thread, and others see a copy that the
-// shard made for them. It knows numbers; it must never be asked on the way of a message.
+// What a shard counts. Each has one writer at a time, whoever runs the shard, and others see a copy
+// that the shard made for them. It knows numbers; it must never be asked on the way of a message.
 
 #include <array>
 #include <bit>
@@ -66,6 +66,7 @@ struct ShardStats {
   uint64_t connections_total = 0;
   uint64_t subscriptions_total = 0;
   uint64_t turns = 0;
+  uint64_t lent_turns = 0;  // Those that another shard's thread ran.
   uint64_t slow_turns = 0;  // Of slow_turn or more.
   uint64_t holds = 0;       // Times the shard did not run for so long that clients got time anew.
   TurnHistogram turn_times;

@@ -33,6 +33,7 @@ constexpr Counter stats_counters[] = {
     {"connections_accepted", &ShardStats::connections_total, "Connections that came."},
     {"subscriptions_made", &ShardStats::subscriptions_total, "Subscriptions that were made."},
     {"turns", &ShardStats::turns, "Turns of the shard's loop."},
+    {"lent_turns", &ShardStats::lent_turns, "Turns that another shard's thread ran."},
     {"slow_turns", &ShardStats::slow_turns, "Turns that took slow_turn or longer."},
     {"holds", &ShardStats::holds,
      "Times the shard did not run for so long that its clients were given their time anew."},

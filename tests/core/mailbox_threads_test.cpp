@@ -86,13 +86,13 @@ class Producer {
     }
     while (!mailbox_.has_room(bytes)) {
       end_turn();
-      mesh_.set_asleep(0, true);
+      mesh_.baton(0).announce();
       mailbox_.want_room();
       if (!mailbox_.has_room(bytes)) {
         waits++;
         here_.sleep();
       }
-      mesh_.set_asleep(0, false);
+      mesh_.baton(0).keep();
     }
     return mailbox_.append(bytes);
   }
@@ -106,7 +106,7 @@ class Producer {
   void end_turn() {
     if (mailbox_.unpublished_bytes() == 0) return;
     mailbox_.publish();
-    if (mesh_.claim_wake(1)) there_.wake();
+    if (mesh_.baton(1).claim_wake()) there_.wake();
   }
 
   Mesh& mesh_;
@@ -132,12 +132,12 @@ class Consumer {
     while (next_ < units) {
       drain();
       if (next_ == units) return;
-      mesh_.set_asleep(1, true);
+      mesh_.baton(1).announce();
       if (mailbox_.head() == mailbox_.consumed_position()) {
         sleeps++;
         here_.sleep();
       }
-      mesh_.set_asleep(1, false);
+      mesh_.baton(1).keep();
     }
   }
 
@@ -153,7 +153,7 @@ class Consumer {
       if (random_.below(64) == 0) producer_waits |= mailbox_.release();
     }
     producer_waits |= mailbox_.release();
-    if (producer_waits && mesh_.claim_wake(0)) there_.wake();
+    if (producer_waits && mesh_.baton(0).claim_wake()) there_.wake();
   }
 
   void read(std::span<const char> record) {

@@ -578,6 +578,68 @@ TEST_CASE("reactor: a reactor is woken by another one, on another thread") {
   turns.nothing_comes();  // To wake is no completion of one's own.
 }
 
+TEST_CASE("reactor: a borrower sends at once, and leaves the rest to the reactor's own thread") {
+  const Pair pair;
+  const Pair full;
+  Baton baton;
+  const Token kept{OpKind::send, 2, 5};
+  std::promise<Reactor*> ready;
+  std::vector<Done> seen;
+  std::thread owner([&] {
+    const std::unique_ptr<Reactor> reactor = made();
+    ready.set_value(reactor.get());
+    const auto has_seen = [&](Token token) {
+      return std::ranges::any_of(
+          seen, [&](const Done& done) { return done.token.pack() == token.pack(); });
+    };
+    while (!has_seen(receive(1)) || !has_seen(kept)) {
+      baton.announce();
+      for (const Completion& done : reactor->wait(reactor->now_ns() + 60 * second_ns, &baton)) {
+        seen.push_back({done.token, done.result, done.more, std::string(done.bytes)});
+      }
+      reactor->give_back();
+    }
+  });
+  Reactor& reactor = *ready.get_future().get();
+  while (!baton.borrow()) std::this_thread::yield();
+  reactor.begin_loan();
+
+  const Token at_once{OpKind::send, 1, 5};
+  std::string hello = "hello, ";
+  std::string world = "world";
+  const iovec parts[] = {{hello.data(), hello.size()}, {world.data(), world.size()}};
+  reactor.send(pair.here, parts, at_once);
+  CHECK(pair.heard() == "hello, world");
+  const auto sends = reactor.loan_completions();
+  REQUIRE(sends.size() == 1);
+  CHECK(sends[0].token.pack() == at_once.pack());
+  CHECK(sends[0].result == 12);
+  reactor.give_back();
+
+  const std::string filled = full.fill();
+  reactor.send(full.there, parts, kept);
+  CHECK(reactor.loan_completions().empty());
+  reactor.recv(pair.here, receive(1));
+  pair.say("more");
+  CHECK(reactor.end_loan());
+  CHECK_FALSE(baton.give_back(true));
+  reactor.notify();
+
+  std::string drained;
+  while (drained.size() < filled.size() + 12) {
+    char bytes[4096];
+    const ssize_t got = ::recv(full.here, bytes, sizeof bytes, 0);
+    REQUIRE(got > 0);
+    drained.append(bytes, static_cast<size_t>(got));
+  }
+  CHECK(drained == filled + "hello, world");
+  owner.join();
+  const auto received =
+      std::ranges::find_if(seen, [](const Done& done) { return done.token.kind == OpKind::recv; });
+  REQUIRE(received != seen.end());
+  CHECK(received->bytes == "more");
+}
+
 TEST_CASE("reactor: a thread without a reactor is heard each time") {
   const auto reactor = made();
   Turns turns(*reactor);

@@ -3,7 +3,7 @@
 // accesses are sequentially consistent in the code, so interleavings are all there is.
 //
 // The steps mirror Shard::tick() and may_sleep(), ShardLink::drain(), end_turn() and has_news(),
-// Mesh::claim_wake(), Mailbox::publish(), has_room(), want_room() and release(). Whoever changes
+// Baton::claim_wake(), Mailbox::publish(), has_room(), want_room() and release(). Whoever changes
 // the order of accesses there changes it here. Each mutation leaves out or swaps what the protocol
 // rests on, and has to be found.
 #include <doctest/doctest.h>
@@ -45,7 +45,7 @@ enum class At : uint8_t {
   // Reactor::wait(): wakes go out, then the thread sleeps if it may.
   enter,
   asleep,
-  rise,  // set_asleep(false)
+  rise,  // Baton::take_back()
   // The producer: fences, then its client's messages.
   note_acknowledged,
   check_fence,
@@ -110,7 +110,7 @@ struct State {
   uint8_t tail = 0;
   uint8_t producer_waits = 0;
   uint8_t acknowledged = 0;
-  uint8_t flags[2] = {0, 0};  // Mesh::Sleeper::asleep
+  uint8_t flags[2] = {0, 0};  // Of the batons: announced or lent.
   uint8_t wakes[2] = {0, 0};  // Completions that lie in a ring.
   uint8_t other_wakes = 0;
 

@@ -180,6 +180,7 @@ class PealServer : public ServerUnderTest {
       ways["fences waited"] += stats.fences_waited;
       ways["stalls"] += stats.stalls;
       ways["holds"] += stats.holds;
+      ways["lent turns"] += stats.lent_turns;
       ways["slow turns"] += stats.slow_turns;
       ways["publishes denied"] += stats.publishes_denied;
       ways["subscriptions denied"] += stats.subscriptions_denied;

@@ -98,6 +98,7 @@ void SimReactor::send(int descriptor, std::span<const iovec> parts, Token token)
   Link& link = link_of(descriptor, "send");
   if (link.send_op != no_op) misuse("send with send in flight, " + text_of(token));
   if (parts.size() > parts_max) misuse("send of more parts than reactor_uring has room for");
+  if (on_loan_ && send_at_once(link, parts, token)) return;
   const uint32_t index = start(OpKind::send, descriptor, token);
   Op& op = ops_[index];
   op.link = &link;
@@ -108,6 +109,39 @@ void SimReactor::send(int descriptor, std::span<const iovec> parts, Token token)
   link.send_reactor = this;
   link.send_op = index;
   link.send_asked = now_ns_;
+}
+
+// As sendmsg() without waiting. What was moved has left the sender's memory.
+bool SimReactor::send_at_once(Link& link, std::span<const iovec> parts, Token token) {
+  const auto done = [&](int32_t result) {
+    loan_sends_.push_back({token, result, false, {}});
+    return true;
+  };
+  for (const Completion& each : loan_sends_) {
+    if (each.token.pack() == token.pack())
+      misuse("a second send before " + text_of(token) + " was seen");
+  }
+  size_t bytes = 0;
+  for (const iovec& part : parts) bytes += part.iov_len;
+  if (bytes == 0) misuse("send of nothing");
+  if (link.shutdown_down) return done(-EPIPE);
+  if (link.was_reset) return done(world_.chance.percent(50) ? -ECONNRESET : -EPIPE);
+  if (link.client_gone) {
+    world_.reset(link, "sent to a closed client");
+    return done(static_cast<int32_t>(bytes));
+  }
+  size_t count = std::min(bytes, link.down.space());
+  if (count > 1 && world_.chance.percent(world_.faults.short_send)) {
+    count = 1 + world_.chance.below(count);
+  }
+  if (count == 0) return false;
+  gather(parts, 0, count);
+  link.down.write(scratch_);
+  world_.trace.note(world_.now(), Mark::send_move, handle_, link.descriptor,
+                    static_cast<int64_t>(count), static_cast<int64_t>(bytes));
+  link.moved(count);
+  if (!link.client_gone) link.client.on_link_changed();
+  return done(static_cast<int32_t>(count));
 }
 
 void SimReactor::cancel(Token token) {
@@ -293,7 +327,7 @@ void SimReactor::progress_send(uint32_t index) {
   }
   const size_t left = op.asked_bytes - op.moved_bytes;
   if (link.client_gone) {  // The kernel takes it; what comes back is a reset.
-    gather(op, op.moved_bytes, left);
+    gather(op.parts, op.moved_bytes, left);
     op.moved += scratch_;
     op.moved_bytes = op.asked_bytes;
     post(index, static_cast<int32_t>(op.asked_bytes), false);
@@ -304,7 +338,7 @@ void SimReactor::progress_send(uint32_t index) {
   const bool cut = count > 1 && chance.percent(world_.faults.short_send);
   if (cut) count = 1 + chance.below(count);
   // Read now, not when it was asked for: memory that was reused since sends the wrong bytes.
-  gather(op, op.moved_bytes, count);
+  gather(op.parts, op.moved_bytes, count);
   op.moved += scratch_;
   link.down.write(scratch_);
   op.moved_bytes += count;
@@ -320,9 +354,9 @@ void SimReactor::progress_send(uint32_t index) {
   if (!link.client_gone) link.client.on_link_changed();
 }
 
-void SimReactor::gather(const Op& op, size_t from, size_t count) {
+void SimReactor::gather(std::span<const iovec> parts, size_t from, size_t count) {
   scratch_.clear();
-  for (const iovec& part : op.parts) {
+  for (const iovec& part : parts) {
     if (scratch_.size() == count) break;
     if (from >= part.iov_len) {
       from -= part.iov_len;
@@ -383,8 +417,9 @@ bool SimReactor::has_visible() const {
   return !posted_.empty() && posted_.front().visible <= world_.now();
 }
 
-std::span<const Completion> SimReactor::wait(int64_t deadline_ns) {
+std::span<const Completion> SimReactor::wait(int64_t deadline_ns, core::Baton* baton) {
   if (!given_back_) misuse("wait() before give_back()");
+  baton_ = baton;
   submit();
   stats_.enters++;
   now_ns_ = world_.now();
@@ -398,16 +433,44 @@ std::span<const Completion> SimReactor::wait(int64_t deadline_ns) {
     count = most;
     stats_.completion_overflows++;
   }
-  if (count == 0 && deadline_ns > now_ns_ && promised_deadline <= now_ns_) {
+  // A lent turn may find that there is more time than was promised.
+  if (count == 0 && deadline_ns > now_ns_ && promised_deadline <= now_ns_ && !was_lent_) {
     misuse("the shard promised not to sleep, and sleeps");
   }
+  was_lent_ = false;
+  handed_.swap(loan_sends_);
   for (size_t i = 0; i < count; i++) hand_over(posted_[i]);
   posted_.erase(posted_.begin(), posted_.begin() + static_cast<ptrdiff_t>(count));
   stats_.completions += count;
-  handed_over_last = count;
-  given_back_ = count == 0;
+  handed_over_last = handed_.size();
+  given_back_ = handed_.empty();
   preempt();
   return handed_;
+}
+
+void SimReactor::begin_loan() {
+  if (!given_back_) misuse("a loan before give_back()");
+  if (on_loan_ || in_turn) misuse("a loan of a shard that runs");
+  on_loan_ = true;
+  was_lent_ = true;
+  in_turn = true;
+  now_ns_ = world_.now();
+  stats_.loans++;
+  preempt();
+}
+
+std::span<const Completion> SimReactor::loan_completions() {
+  if (!on_loan_) misuse("loan_completions() without a loan");
+  handed_.swap(loan_sends_);
+  given_back_ = handed_.empty();
+  return handed_;
+}
+
+bool SimReactor::end_loan() {
+  preempt();
+  on_loan_ = false;
+  in_turn = false;
+  return !submissions_.empty() || !loan_sends_.empty();
 }
 
 void SimReactor::hand_over(const Posted& posted) {
@@ -437,7 +500,7 @@ void SimReactor::finish(uint32_t index) {
       op.link->send_op = no_op;
       op.link->send_asked = never;
       if (!op.given_up) op.link->deadline_leapt = false;
-      gather(op, 0, op.moved_bytes);
+      gather(op.parts, 0, op.moved_bytes);
       if (scratch_ != op.moved) misuse("a send's memory changed before it was done");
       op.moved.clear();
       break;
@@ -538,9 +601,12 @@ PeerAddress Reactor::adopt(int descriptor) { return impl_->sim.adopt(descriptor)
 int Reactor::handle() const { return impl_->sim.handle(); }
 void Reactor::wake(int peer_handle) { impl_->sim.wake(peer_handle); }
 void Reactor::notify() { impl_->sim.notify(); }
-std::span<const Completion> Reactor::wait(int64_t deadline_ns) {
-  return impl_->sim.wait(deadline_ns);
+std::span<const Completion> Reactor::wait(int64_t deadline_ns, Baton* baton) {
+  return impl_->sim.wait(deadline_ns, baton);
 }
+void Reactor::begin_loan() { impl_->sim.begin_loan(); }
+std::span<const Completion> Reactor::loan_completions() { return impl_->sim.loan_completions(); }
+bool Reactor::end_loan() { return impl_->sim.end_loan(); }
 void Reactor::give_back() { impl_->sim.give_back(); }
 BufferHold* Reactor::hold(const char* at) { return impl_->sim.hold(at); }
 unsigned Reactor::receive_buffers() const { return impl_->sim.receive_buffers(); }

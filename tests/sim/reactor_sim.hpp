@@ -31,6 +31,10 @@
 //  number's last owner (which are all over before close() is allowed, so they cannot be told apart
 //  by a correct server).
 //
+//  A shard that sleeps lends its baton, and its reactor may be used by whoever borrows that: sends
+//  are done at once, all of them or a part, or not at all and then as any other; whatever else is
+//  asked for is submitted after its own thread has woken.
+//
 //  Forbidden, and found: a second receive or send on a descriptor that has one in flight; a second
 //  operation with the token of one in flight; close() with anything in flight; any use of a number
 //  that is no descriptor; wait() before give_back(); a change of a send's memory before its
@@ -70,7 +74,10 @@ class SimReactor : public Actor {
   core::PeerAddress adopt(int descriptor);
   void wake(int peer_handle);
   void notify();
-  std::span<const core::Completion> wait(int64_t deadline_ns);
+  std::span<const core::Completion> wait(int64_t deadline_ns, core::Baton* baton);
+  void begin_loan();
+  std::span<const core::Completion> loan_completions();
+  bool end_loan();
   void give_back();
   core::BufferHold* hold(const char* at);
   unsigned receive_buffers() const {
@@ -91,6 +98,17 @@ class SimReactor : public Actor {
   bool has_visible() const;
   Time next_visible() const { return posted_.empty() ? never : posted_.front().visible; }
   void on_leap(Time by);
+  /// Its thread sleeps from now on.
+  void lend() {
+    if (baton_ != nullptr) baton_->lend();
+  }
+  /// It has woken. False when somebody still runs the shard, and it has to wait for him.
+  bool take_back() {
+    if (baton_ == nullptr) return true;
+    if (baton_->is_borrowed()) return baton_->claim_wake();
+    baton_->take_back();
+    return true;
+  }
   /// The shard has given its turn to the kernel.
   void end_turn() { stats_.last_turn_ns = world_.now() - now_ns_; }
   void poke(uint32_t op);  // Something changed that it may have waited for.
@@ -150,6 +168,7 @@ class SimReactor : public Actor {
   }
   void run(uint32_t what, uint64_t argument) override;
   uint32_t start(core::OpKind use, int descriptor, core::Token token);
+  bool send_at_once(Link& link, std::span<const iovec> parts, core::Token token);
   void submit_op(uint32_t index);
   void submit_cancel(core::Token token);
   void progress_accept(uint32_t index);
@@ -161,7 +180,7 @@ class SimReactor : public Actor {
   void insert(const Posted& posted);
   void hand_over(const Posted& posted);
   void finish(uint32_t index);
-  void gather(const Op& op, size_t from, size_t count);  // Into scratch_.
+  void gather(std::span<const iovec> parts, size_t from, size_t count);  // Into scratch_.
   Link& link_of(int descriptor, const char* use);
 
   World& world_;
@@ -176,9 +195,13 @@ class SimReactor : public Actor {
   std::vector<Submission> submissions_;
   std::vector<Posted> posted_;  // By the time from which wait() may see them.
   std::vector<core::Completion> handed_;
-  std::vector<Posted> lent_;             // Buffers that are with the shard.
-  std::vector<core::BufferHold> holds_;  // By buffer.
-  std::vector<uint32_t> held_;           // Not known to be ended; each once.
+  core::Baton* baton_ = nullptr;
+  bool was_lent_ = false;  // Since the last wait().
+  bool on_loan_ = false;
+  std::vector<core::Completion> loan_sends_;  // Done, and not yet handed over.
+  std::vector<Posted> lent_;                  // Buffers that are with the shard.
+  std::vector<core::BufferHold> holds_;       // By buffer.
+  std::vector<uint32_t> held_;                // Not known to be ended; each once.
   bool given_back_ = true;
   std::string scratch_;
 };

@@ -68,6 +68,8 @@ class Runner : public Actor, private Sleeper {
 
   void turn() {
     asleep_ = false;
+    if (!reactor_.take_back())
+      return world_.schedule(world_.now() + us + world_.delay(), *this, tick);
     ticks_++;
     const uint64_t in_flight = reactor_.submissions();
     reactor_.handed_over_last = 0;
@@ -105,6 +107,7 @@ class Runner : public Actor, private Sleeper {
     reactor_.end_turn();
     reactor_.submit();
     asleep_ = true;
+    if (reactor_.promised_deadline > world_.now()) reactor_.lend();
     sleep_or_tick();
   }
 

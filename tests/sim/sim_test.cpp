@@ -84,6 +84,7 @@ TEST_CASE("server: keeps its promises") {
                           "closed: Server Shutdown",
                           "closed: Out Of Memory",
                           "holds",
+                          "lent turns",
                           "slow turns",
                           "publishes denied",
                           "subscriptions denied",
