@@ -35,6 +35,7 @@ class Talker : public Actor, public LinkClient {
   /// All of it in one piece: the shard gets it in one turn, if its buffers are as large.
   void say_at_once(std::string_view text) { REQUIRE(link_->client_write(text) == text.size()); }
   void half_close() { link_->client_shutdown(); }
+  void leave() { link_->client_close(); }
 
   unsigned pongs = 0;
   unsigned messages = 0;
@@ -78,10 +79,7 @@ class Scene {
       runners.push_back(std::make_unique<Runner>(world, server_->shard(i),
                                                  *world.reactor(server_->reactor_handle(i))));
     }
-    for (unsigned i = 0; i < talkers; i++) {
-      talkers_.push_back(std::make_unique<Talker>(world, server_->listener()));
-      settle(*talkers_.back());
-    }
+    for (unsigned i = 0; i < talkers; i++) settle(join());
   }
   ~Scene() {
     server_->stop();
@@ -91,6 +89,10 @@ class Scene {
   }
 
   Talker& talker(unsigned index) { return *talkers_[index]; }
+  Talker& join() {
+    talkers_.push_back(std::make_unique<Talker>(world, server_->listener()));
+    return *talkers_.back();
+  }
 
   template <typename Done>
   bool run_for(Time time, Done&& done) {
@@ -294,4 +296,40 @@ TEST_CASE("server: who was answered is not told that nobody is there") {
     for (Talker* each : {&asker, &answerer, &member}) scene.settle(*each);
     REQUIRE(asker.refusals == 0);
   }
+}
+
+// Of generation-is-not-checked: a shard was held, and says only now that a request reached nobody.
+// Whoever asked has gone meanwhile, and somebody else has his place. The second request of a turn
+// finds nobody, because the first was all that its subscription wanted.
+TEST_CASE("server: a newcomer is not told what his place's last owner asked") {
+  unsigned refused = 0;
+  for (const unsigned leaver_index : {0u, 1u}) {
+    for (const unsigned held : {0u, 1u}) {  // Of the other one, if the listener is not there.
+      for (const bool leaves : {false, true}) {
+        CAPTURE(leaver_index);
+        CAPTURE(held);
+        CAPTURE(leaves);
+        Scene scene(2, with_shards(2));
+        Talker& leaver = scene.talker(leaver_index);
+        Talker& answerer = scene.talker(1 - leaver_index);
+        leaver.say("SUB inbox 1\r\n");
+        scene.settle(leaver);
+        answerer.say("SUB svc 1\r\nUNSUB 1 1\r\n");
+        scene.settle(answerer);
+        scene.runners[held]->hold(20 * ms);
+        leaver.say_at_once("PUB svc inbox 2\r\nhi\r\nPUB svc inbox 2\r\nho\r\n");
+        scene.run_for(5 * ms, [] { return false; });
+        if (leaves) leaver.leave();
+        scene.run_for(5 * ms, [] { return false; });
+        Talker& newcomer = scene.join();
+        newcomer.say("SUB inbox 1\r\n");
+        REQUIRE(scene.run_for(sec, [&] { return answerer.messages == 1; }));
+        scene.settle(newcomer);
+        scene.run_for(50 * ms, [] { return false; });
+        CHECK(newcomer.refusals == 0);
+        refused += leaver.refusals;
+      }
+    }
+  }
+  CHECK(refused == 4);  // Who stays hears of it.
 }
