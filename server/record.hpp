@@ -22,7 +22,8 @@ enum class RecordKind : uint8_t {
   interest_mark,  // Everything up to an epoch has been said.
   connection,     // A newcomer for the target.
   stall,          // A publisher of the target's is too fast for a subscriber here.
-  no_responders,  // A request of a connection of the target's reached nobody.
+  no_responders,  // A request of a connection of the target's reached nobody. On the data lane: a
+                  // part of it did.
 };
 
 /// What most messages need to say; small, because every byte of it crosses between cores.
@@ -40,8 +41,8 @@ enum MessageFlag : uint8_t {
   message_same_subject = 2,  // That of the record before it in the lane, and not repeated.
   message_extended = 4,      // A MessageExtension follows the head.
   message_by_reference = 8,  // A ReferencePart stands in place of the bytes.
-  message_sole = 16,         // Nobody else was given it: if nobody takes it, nobody has it.
-  message_request = 32,      // By one who wants to know when nobody does.
+  message_sole = 16,         // Nobody else was given it.
+  message_request = 32,      // By one who wants to know when nobody takes it, and nobody has yet.
   message_in_place = 64,     // An InPlacePart stands in place of the bytes.
   message_bare = 128,        // There is no CR LF behind it: its publisher speaks in frames.
 };
@@ -66,7 +67,8 @@ struct MessageExtension {
   uint32_t groups_bytes = 0;  // Each group: four bytes of length, then its name.
   AccountId account = 0;
   ShardId origin_shard = 0;
-  uint32_t hops = 0;  // How often a queue message was sent on.
+  uint32_t hops = 0;     // How often a queue message was sent on.
+  uint32_t request = 0;  // Its number among the origin's OpenRequests; 0 when it is in one part.
 };
 
 /// Instead of the bytes, when they cross by reference. The block's count travels with it.
@@ -113,6 +115,13 @@ struct NoRespondersHead {
   uint32_t reply_bytes = 0;
   uint32_t slot = 0;
   uint32_t generation = 0;
+};
+
+/// Follows the head of a request that was lost in part; then its subject, then its reply.
+struct LostParts {
+  uint32_t reply_bytes = 0;
+  uint32_t request = 0;
+  uint32_t parts = 0;
 };
 
 inline char* put(char* out, const void* from, size_t bytes) {

@@ -248,6 +248,9 @@ void Router::drop_groups_beyond_record(Target& target, const Message& message) {
 void Router::hand_over(const Connection& publisher, const Message& message, uint64_t route_version,
                        unsigned delivered) {
   const protocol::Command& text = message.text;
+  const bool is_request = delivered == 0 && !text.reply.empty() && publisher.no_responders();
+  const uint32_t parts = is_request ? parts_handed_over() : 0;
+  const uint32_t request = parts > 1 ? open_requests_.open(parts) : 0;
   for (const ShardId to : targeted_) {
     std::span<const std::string_view> groups;
     MessageExtension extension;
@@ -263,6 +266,7 @@ void Router::hand_over(const Connection& publisher, const Message& message, uint
     extension.header_bytes = text.header_bytes;
     extension.account = publisher.account();
     extension.origin_shard = shard_.id();
+    extension.request = request;
     // A record on the subject of the one before it is of its account as well.
     const bool same_subject = shard_.link().repeats_route(to, route_version);
     const bool extended = extension.reply_bytes != 0 || extension.header_bytes != 0 ||
@@ -279,7 +283,7 @@ void Router::hand_over(const Connection& publisher, const Message& message, uint
       bytes += text.subject.size();
     }
     if (delivered == 0 && targeted_.size() == 1) head.flags |= message_sole;
-    if (publisher.no_responders() && !text.reply.empty()) head.flags |= message_request;
+    if (is_request) head.flags |= message_request;
 
     char* const begin = shard_.link().append(to, bytes);
     MessageHead& there = *new (begin) MessageHead;
@@ -300,6 +304,16 @@ void Router::hand_over(const Connection& publisher, const Message& message, uint
       shard_.link().told_much(to);
   }
   shard_.stats().messages_to_shards += targeted_.size();
+}
+
+// What each shard was given for its plain subscriptions is a part, and for each queue group.
+uint32_t Router::parts_handed_over() const {
+  if (plain_everywhere_) return static_cast<uint32_t>(targeted_.size());
+  size_t parts = 0;
+  for (const ShardId to : targeted_) {
+    parts += targets_[to].groups.size() + (targets_[to].plain ? 1 : 0);
+  }
+  return static_cast<uint32_t>(parts);
 }
 
 // ---- To the clients of this shard.
@@ -403,6 +417,7 @@ void Router::on_record(ShardId from, std::string_view record) {
       return;
     }
   }
+  if (head.kind == RecordKind::no_responders) return on_lost_parts(head, record);
   MessageExtension extension;
   extension.origin_shard = from;
   std::string_view groups;
@@ -459,6 +474,7 @@ void Router::deliver_record(const Plan& plan, const MessageHead& head,
                                     ? shard_.find(head.origin_slot, head.origin_generation)
                                     : nullptr;
   unsigned delivered = 0;
+  uint32_t lost = 0;  // Parts that nobody here takes, and that nobody else is asked to take.
   bool slow = false;
   const bool sole = (head.flags & message_sole) != 0 && plan.plain.size() + plan.queues.size() == 1;
   const auto give = [&](Subscription& subscription) {
@@ -469,9 +485,8 @@ void Router::deliver_record(const Plan& plan, const MessageHead& head,
     for (Subscription* subscription : plan.plain) {
       if (may_deliver(*subscription, publisher)) give(*subscription);
     }
+    if (delivered == 0) lost++;
   }
-  // What is sent on for one group says of its own end that nobody was there. So it may only if
-  // nobody else was meant, or has it.
   MessageHead onward = head;
   if (delivered > 0 || has_several(groups)) {
     onward.flags &= static_cast<uint8_t>(~message_sole);
@@ -484,25 +499,24 @@ void Router::deliver_record(const Plan& plan, const MessageHead& head,
     Subscription* member = known == nullptr ? nullptr : pick_here(*known, publisher);
     if (member != nullptr) {
       give(*member);
-    } else {
-      delivered += reroute(known, name, onward, extension, message);
+    } else if (!reroute(known, name, onward, extension, message)) {
+      lost++;
     }
   }
   if (slow) hold_back(extension.origin_shard, head, sole);
-  constexpr uint8_t sole_request = message_sole | message_request;
-  if (delivered == 0 && (head.flags & sole_request) == sole_request) {
-    report_no_responders(extension.origin_shard, head, message);
+  if (lost > 0 && delivered == 0 && (head.flags & message_request) != 0) {
+    report_lost(extension, head, message, lost);
   }
 }
 
 // The member that a group's message was meant for has left. It goes to another one, on whichever
-// shard; none here can take it. Returns how many shards it went to.
-unsigned Router::reroute(const QueuePlan* group, std::string_view name, const MessageHead& head,
-                         MessageExtension extension, const Message& message) {
+// shard; none here can take it. False when there is none elsewhere either.
+bool Router::reroute(const QueuePlan* group, std::string_view name, const MessageHead& head,
+                     MessageExtension extension, const Message& message) {
   const uint32_t hops_allowed = hops_max + static_cast<uint32_t>(targets_.size());
   if (group == nullptr || group->members_elsewhere == 0 || extension.hops >= hops_allowed) {
     shard_.stats().queue_unclaimed++;
-    return 0;
+    return false;
   }
   extension.hops++;
   extension.groups_bytes = static_cast<uint32_t>(group_bytes(name));
@@ -517,10 +531,10 @@ unsigned Router::reroute(const QueuePlan* group, std::string_view name, const Me
   if (!shard_.link().append_or_defer(to, record)) {
     release_reference(record);
     shard_.stats().side_list_dropped++;
-    return 0;
+    return false;
   }
   shard_.stats().queue_rerouted++;
-  return 1;
+  return true;
 }
 
 void Router::hold_back(ShardId origin, const MessageHead& head, bool sole) {
@@ -528,6 +542,37 @@ void Router::hold_back(ShardId origin, const MessageHead& head, bool sole) {
                            head.origin_generation};
   if (origin == shard_.id()) return shard_.on_stall(record);
   shard_.link().send_stall(origin, record);
+}
+
+// A request in one part is lost with it. Of others the parts are counted where it
+// comes from.
+void Router::report_lost(const MessageExtension& extension, const MessageHead& head,
+                         const Message& message, uint32_t parts) {
+  const ShardId origin = extension.origin_shard;
+  if (extension.request == 0) return report_no_responders(origin, head, message);
+  if (origin == shard_.id()) {
+    if (open_requests_.lose(extension.request, parts)) report_no_responders(origin, head, message);
+    return;
+  }
+  const protocol::Command& text = message.text;
+  MessageHead there;
+  there.kind = RecordKind::no_responders;
+  there.subject_bytes = static_cast<uint32_t>(text.subject.size());
+  there.origin_slot = head.origin_slot;
+  there.origin_generation = head.origin_generation;
+  const LostParts lost{static_cast<uint32_t>(text.reply.size()), extension.request, parts};
+  std::string record(sizeof there + sizeof lost + text.subject.size() + text.reply.size(), '\0');
+  char* const out = put(put(record.data(), &there, sizeof there), &lost, sizeof lost);
+  put(put(out, text.subject), text.reply);
+  if (!shard_.link().append_or_defer(origin, record)) shard_.stats().side_list_dropped++;
+}
+
+void Router::on_lost_parts(const MessageHead& head, std::string_view record) {
+  const auto lost = take_head<LostParts>(record);
+  if (!open_requests_.lose(lost.request, lost.parts)) return;
+  const std::string_view subject = take(record, head.subject_bytes);
+  shard_.on_no_responders(head.origin_slot, head.origin_generation, subject,
+                          take(record, lost.reply_bytes));
 }
 
 void Router::report_no_responders(ShardId origin, const MessageHead& head, const Message& message) {

@@ -18,6 +18,7 @@
 #include "protocol/command.hpp"
 #include "server/interest.hpp"
 #include "server/message_run.hpp"
+#include "server/open_requests.hpp"
 #include "server/record.hpp"
 #include "server/route.hpp"
 
@@ -123,17 +124,22 @@ class Router {
   void drop_groups_beyond_record(Target& target, const Message& message);
   void hand_over(const Connection& publisher, const Message& message, uint64_t route_version,
                  unsigned delivered);
-  unsigned reroute(const QueuePlan* group, std::string_view name, const MessageHead& head,
-                   MessageExtension extension, const Message& message);
+  bool reroute(const QueuePlan* group, std::string_view name, const MessageHead& head,
+               MessageExtension extension, const Message& message);
   uint16_t stall_for(bool sole) const;
   void hold_back(ShardId origin, const MessageHead& head, bool sole);
+  uint32_t parts_handed_over() const;
+  void report_lost(const MessageExtension& extension, const MessageHead& head,
+                   const Message& message, uint32_t parts);
   void report_no_responders(ShardId origin, const MessageHead& head, const Message& message);
+  void on_lost_parts(const MessageHead& head, std::string_view record);
 
   Shard& shard_;
   core::Random random_;
   const size_t reference_bytes_;
   const size_t in_place_bytes_;
   uint64_t routes_remembered_ = 0;
+  OpenRequests open_requests_;
   std::vector<core::BlockRef> part_blocks_;  // Of deliver_part(), kept for the next.
   std::unique_ptr<RouteMemo[]> lane_memos_;  // By the shard that records come from.
   std::vector<std::string> lane_subjects_;   // Of the last record, for those that repeat it.

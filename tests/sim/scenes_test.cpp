@@ -333,3 +333,51 @@ TEST_CASE("server: a newcomer is not told what his place's last owner asked") {
   }
   CHECK(refused == 4);  // Who stays hears of it.
 }
+
+// Seed 123344: a request went to two shards where the last who wanted it had just left, and each
+// thought that the other had somebody. The second request of a turn finds nobody, wherever the
+// first was all that a subscription wanted.
+TEST_CASE("server: a request that is lost everywhere is answered, wherever its parts went") {
+  struct Case {
+    const char* what;
+    std::vector<std::string> subscriptions;  // Of the talkers behind the asker.
+    bool is_refused;
+  };
+  const std::string once = "SUB svc 1\r\nUNSUB 1 1\r\n";
+  const auto member = [](const std::string& group) {
+    const std::string sid(1, group.back());
+    return "SUB svc " + group + " " + sid + "\r\nUNSUB " + sid + " 1\r\n";
+  };
+  const std::vector<Case> cases = {
+      {"one shard", {once}, true},
+      {"two shards", {once, once}, true},
+      {"plain and group on one shard", {once + member("g2")}, true},
+      {"plain and group", {once, member("g2")}, true},
+      {"two groups on one shard", {member("g2") + member("g3")}, true},
+      {"two groups", {member("g2"), member("g3")}, true},
+      {"two groups and plain everywhere",
+       {once + member("g2") + member("g3"), once + member("g4")},
+       true},
+      {"somebody stays", {once, "SUB svc 1\r\n"}, false},
+      {"a group's member stays", {once, "SUB svc g2 2\r\n"}, false},
+      {"a member stays on the same shard", {once + "SUB svc g2 2\r\n"}, false},
+  };
+  for (const Case& each : cases) {
+    CAPTURE(each.what);
+    Scene scene(3, with_shards(3));
+    Talker& asker = scene.talker(0);
+    asker.say("SUB inbox 1\r\n");
+    scene.settle(asker);
+    for (unsigned round = 1; round <= 20; round++) {
+      CAPTURE(round);
+      for (size_t i = 0; i < each.subscriptions.size(); i++) {
+        if (round > 1 && !each.is_refused) break;
+        scene.talker(static_cast<unsigned>(i) + 1).say(each.subscriptions[i]);
+        scene.settle(scene.talker(static_cast<unsigned>(i) + 1));
+      }
+      asker.say_at_once("PUB svc inbox 2\r\nhi\r\nPUB svc inbox 2\r\nho\r\n");
+      scene.run_for(10 * ms, [] { return false; });
+      CHECK(asker.refusals == (each.is_refused ? round : 0));
+    }
+  }
+}

@@ -108,6 +108,7 @@ TEST_CASE("server: seeds that once found a bug find none") {
       {9819, "the same"},
       {49581,
        "a request that a plain subscriber got was sent on for a group, and answered by a 503"},
+      {123344, "a request that was lost on two shards was answered by neither"},
   };
   for (const auto& [seed, bug] : found) {
     CAPTURE(bug);
