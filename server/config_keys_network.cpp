@@ -74,6 +74,14 @@ std::string show_unix_mode(const Options& options) {
   return fmt::format("{:03o}", options.listen_unix_mode);
 }
 
+Refusal set_client_advertise(ConfigTarget& target, const ConfigValue& value) {
+  std::string text;
+  if (auto refusal = read_text(value, text)) return refusal;
+  if (!is_advertisable(text)) return fmt::format("'{}' is not HOST:PORT", text);
+  target.options.client_advertise = std::move(text);
+  return {};
+}
+
 constexpr ConfigKey keys[] = {
     {.names = "listen",
      .type = KeyType::text,
@@ -97,8 +105,12 @@ constexpr ConfigKey keys[] = {
     boolean<&Options::proxy_protocol>("proxy_protocol", Reload::restart,
                                       "a TCP connection may begin with a PROXY header, version 1 "
                                       "or 2; one without is its own peer"),
-    text<&Options::client_advertise>("client_advertise", Reload::live,
-                                     "`host:port` that clients are told instead of ours"),
+    {.names = "client_advertise",
+     .type = KeyType::text,
+     .reload = Reload::live,
+     .note = "`host:port` that clients are told instead of ours",
+     .apply = set_client_advertise,
+     .shown = show<&Options::client_advertise>},
     {.names = "server_name",
      .type = KeyType::text,
      .note = "empty: the server's id",

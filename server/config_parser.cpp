@@ -31,8 +31,12 @@ int read_file(const std::filesystem::path& path, std::string& text) {
   if (file == nullptr) return errno;
   char bytes[4096];
   size_t count = 0;
-  while ((count = std::fread(bytes, 1, sizeof bytes, file)) > 0) text.append(bytes, count);
-  const int error = std::ferror(file) != 0 ? errno : 0;
+  while (text.size() <= config_file_bytes_max &&
+         (count = std::fread(bytes, 1, sizeof bytes, file)) > 0) {
+    text.append(bytes, count);
+  }
+  int error = std::ferror(file) != 0 ? errno : 0;
+  if (text.size() > config_file_bytes_max) error = EFBIG;
   std::fclose(file);
   return error;
 }
@@ -75,6 +79,7 @@ class Parser {
 
   /// The whole text as the items of `map`.
   bool read_document(ConfigMap& map) {
+    if (!is_text()) return false;
     skip_blanks_and_comments();
     if (!next_is('{')) return read_items(map, '\0');
     take();
@@ -111,6 +116,14 @@ class Parser {
   bool fail_at(const ConfigPosition& where, const std::string& sentence) {
     if (error.empty()) error = error_at(where, sentence);
     return false;
+  }
+
+  // A name or path would end there for everybody who takes it for a text of C.
+  bool is_text() {
+    const size_t zero = text_.find('\0');
+    if (zero == text_.npos) return true;
+    while (at_ < zero) take();
+    return fail("a zero byte: this is no text");
   }
 
   bool at_comment() const { return next_is('#') || text_.substr(at_).starts_with("//"); }
@@ -221,6 +234,7 @@ class Parser {
 
   /// An included file: its items belong to the map that includes it, which is in scope already.
   bool read_into(ConfigMap& map) {
+    if (!is_text()) return false;
     skip_blanks_and_comments();
     const bool braces = next_is('{');
     if (braces) take();
@@ -382,6 +396,10 @@ class Parser {
     const char* const text = std::getenv(key.c_str());
     if (text == nullptr) {
       return fail_at(where, fmt::format("${} is neither in the file nor in the environment", name));
+    }
+    if (*text == '\0') {  // Set to nothing, which is not the same as not set.
+      value.content.emplace<std::string>();
+      return true;
     }
     for (const std::string& open : context_.environment) {
       if (open == key) return fail_at(where, fmt::format("${} refers to itself", name));

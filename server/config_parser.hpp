@@ -9,6 +9,7 @@
 //             nothing but a closing parenthesis )  true yes on false no off  12  12k  12KiB  1.5
 //             $VAR
 
+#include <cstddef>
 #include <string>
 #include <variant>
 
@@ -20,6 +21,8 @@ namespace peal::server {
 /// no honest file comes near them, and a dishonest one must not use up the stack.
 inline constexpr int config_depth_max = 100;
 inline constexpr int config_includes_max = 16;
+/// Room for a hundred thousand users; /dev/zero has no end.
+inline constexpr size_t config_file_bytes_max = 64 << 20;
 
 /// The error is one sentence with file, line and column.
 std::variant<ConfigMap, std::string> parse_config_file(const std::string& path);

@@ -151,14 +151,32 @@ Refusal set_remote_syslog(FlagDraft& draft, std::string_view value) {
   return set_text<&Options::remote_syslog>(draft, value);
 }
 
+Refusal set_client_advertise(FlagDraft& draft, std::string_view value) {
+  if (!is_advertisable(value)) return fmt::format("'{}' is not HOST:PORT", value);
+  return set_text<&Options::client_advertise>(draft, value);
+}
+
 Refusal set_dry_run(FlagDraft& draft, std::string_view value) {
   return read_bool(value, draft.command.dry_run);
 }
 
-// What means nothing to a server that is alone, in nats-server as well.
+// What means nothing to a server that is alone, in nats-server as well. What is no value there is
+// none here.
 Refusal warn_no_cluster(FlagDraft& draft, std::string_view) {
   draft.command.warnings.push_back("flags about clusters have no effect: there is no cluster");
   return {};
+}
+
+Refusal warn_no_advertise(FlagDraft& draft, std::string_view value) {
+  bool wanted = false;
+  if (auto refusal = read_bool(value, wanted)) return refusal;
+  return warn_no_cluster(draft, value);
+}
+
+Refusal warn_no_retries(FlagDraft& draft, std::string_view value) {
+  int64_t retries = 0;
+  if (auto refusal = read_number(value, INT64_MIN, INT64_MAX, retries)) return refusal;
+  return warn_no_cluster(draft, value);
 }
 
 Refusal warn_no_store(FlagDraft& draft, std::string_view) {
@@ -166,7 +184,9 @@ Refusal warn_no_store(FlagDraft& draft, std::string_view) {
   return {};
 }
 
-Refusal warn_no_profile(FlagDraft& draft, std::string_view) {
+Refusal warn_no_profile(FlagDraft& draft, std::string_view value) {
+  int port = 0;
+  if (auto refusal = read_number(value, -1, 65535, port)) return refusal;
   draft.command.warnings.push_back("--profile has no effect: it is for Go; use perf");
   return {};
 }
@@ -221,8 +241,7 @@ constexpr Flag flags[] = {
     {"a,addr,net", "HOST", "address to listen on (default: 0.0.0.0)", set_text<&Options::host>},
     {"p,port", "PORT", "port to listen on, -1 for any (default: 4222)", set_port},
     {"n,name,server_name", "NAME", "the server's name (default: its id)", set_server_name},
-    {"client_advertise", "HOST:PORT", "address that clients are told to use",
-     set_text<&Options::client_advertise>},
+    {"client_advertise", "HOST:PORT", "address that clients are told to use", set_client_advertise},
     {"listen_unix", "PATH", "a Unix domain socket to listen on as well",
      set_text<&Options::listen_unix>},
     {"threads", "N", "threads that serve (default: one per core allowed)", set_threads},
@@ -275,10 +294,10 @@ constexpr Flag flags[] = {
     {"v,version", "", "show the version", set_action<Action::show_version>},
     {"mailbox_bytes", "BYTES", "", set_mailbox_bytes},
     {"kernel_features", "MASK", "", set_kernel_features},
-    {"no_advertise", "", "", warn_no_cluster},
+    {"no_advertise", "", "", warn_no_advertise},
     {"cluster_advertise", "HOST:PORT", "", warn_no_cluster},
     {"cluster_name", "NAME", "", warn_no_cluster},
-    {"connect_retries", "N", "", warn_no_cluster},
+    {"connect_retries", "N", "", warn_no_retries},
     {"sd,store_dir", "DIR", "", warn_no_store},
     {"profile", "PORT", "", warn_no_profile},
     {"js,jetstream", "", "", refuse},

@@ -119,11 +119,12 @@ std::string version_text(std::string_view name) {
 /// `name` is the program's, as it was called.
 std::optional<std::string> complete(FlagDraft& draft, std::string_view name) {
   ParsedCommand& command = draft.command;
+  // Without the signal this would be a server that starts.
+  if (command.dry_run && command.signal_name != "reload") {
+    return "--dry_run: only with --signal reload";
+  }
   switch (command.action) {
     case Action::send_signal:
-      if (command.dry_run && command.signal_name != "reload") {
-        return "--dry_run: only with --signal reload";
-      }
       return {};
     case Action::run:
       return contradiction_in(command.options);
@@ -210,6 +211,19 @@ std::optional<std::string> contradiction_in(const Options& options) {
   }
   if (auto contradiction = contradiction_in(options.security)) return contradiction;
   return contradiction_in(options.websocket, options.security);
+}
+
+bool is_advertisable(std::string_view text) {
+  const bool bracketed = text.starts_with('[');
+  const size_t host_end = bracketed ? text.find(']') : text.find(':');
+  if (bracketed && host_end == text.npos) return false;
+  const std::string_view port =
+      host_end == text.npos ? "" : text.substr(host_end + (bracketed ? 1 : 0));
+  if (port.empty()) return true;
+  int number = 0;
+  const char* const end = port.data() + port.size();
+  const auto [stop, error] = std::from_chars(port.data() + 1, end, number);
+  return port[0] == ':' && error == std::errc{} && stop == end && number >= -1 && number < 65536;
 }
 
 bool is_syslog_url(std::string_view text) {

@@ -134,6 +134,10 @@ std::variant<ParsedCommand, std::string> parse_command_line(int argc, const char
 /// Nothing if the options agree with each other.
 std::optional<std::string> contradiction_in(const Options& options);
 
+/// Whether `text` is HOST or HOST:PORT, with brackets around an IPv6 address. A port of 0 or -1 is
+/// the one that we listen on.
+bool is_advertisable(std::string_view text);
+
 /// Whether `text` is udp://HOST:PORT or tcp://HOST:PORT.
 bool is_syslog_url(std::string_view text);
 

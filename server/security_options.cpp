@@ -35,14 +35,16 @@ std::optional<std::string> duplicate_in(const SecurityOptions& options) {
 
 std::optional<std::string> contradiction_in(const SecurityOptions& options) {
   const bool simple_user = !options.user.empty() || !options.password.empty();
-  if (options.user.empty() && simple_user) {
+  // Beside users it may stand for itself: PASS: ... is often a variable of theirs.
+  const bool others = !options.users.empty() || !options.accounts.empty();
+  if (options.user.empty() && simple_user && !others) {
     return "a password without a user (authorization: pass, --pass); name the user";
   }
   if (simple_user && !options.token.empty()) {
     return "a user and a token cannot both be asked for (authorization: user and token, --user and "
            "--auth); leave out one";
   }
-  if (!options.users.empty() && simple_user) {
+  if (!options.users.empty() && !options.user.empty()) {
     return "a single user and an array of users cannot both be there (authorization: user and "
            "users, "
            "--user); add the one to the others";

@@ -100,6 +100,7 @@ void advertise(const Options& options, uint16_t port, protocol::Info& info) {
   if (info.host.starts_with('[')) info.host = info.host.substr(1, info.host.size() - 2);
   if (colon == text.npos) return;
   std::from_chars(text.data() + colon + 1, text.data() + text.size(), info.port);
+  if (info.port == 0) info.port = port;
 }
 
 protocol::Info make_info(const Options& options, uint16_t port) {

@@ -152,6 +152,9 @@ TEST_CASE("config: a variable is looked for outwards, then in the environment") 
   CHECK(parsed("a: $PEAL_TEST_X").find("refers to itself") != std::string::npos);
   ::setenv("PEAL_TEST_X", "1 2", 1);
   CHECK(parsed("a: $PEAL_TEST_X") == "test.conf:1:4: $PEAL_TEST_X:1:3: more than one value");
+  // Nobody who starts a server by a script has to leave out what is empty today.
+  ::setenv("PEAL_TEST_X", "", 1);
+  CHECK(parsed("a: $PEAL_TEST_X, b: [$PEAL_TEST_X]") == "{a='' b=['']}");
   ::unsetenv("PEAL_TEST_X");
   ::unsetenv("PEAL_TEST_Y");
 }
@@ -200,6 +203,8 @@ TEST_CASE("config: what is wrong is told with line and column") {
   CHECK(parsed("a: \"\\x4\"") == R"(test.conf:1:7: \x needs two hexadecimal digits)");
   CHECK(parsed("{a: 1} b: 2") == "test.conf:1:8: nothing may follow the closing brace of the file");
   CHECK(parsed(": 1") == "test.conf:1:1: a key cannot begin with ':'");
+  CHECK(parsed(std::string("a: 1\nb: 'x\0y'", 13)) ==
+        "test.conf:2:6: a zero byte: this is no text");
   CHECK(parsed("include none.conf") ==
         "test.conf:1:9: include none.conf: No such file or directory");
 }
@@ -418,6 +423,13 @@ TEST_CASE("config: what is said of a value that cannot be is what could") {
   CHECK(applied("log_format: xml").error == "1:13: log_format: 'xml' is neither text nor json");
   CHECK(applied("remote_syslog: localhost").error ==
         "1:16: remote_syslog: 'localhost' is not udp://HOST:PORT or tcp://HOST:PORT");
+  for (const char* address : {":::", "::1", "[::1", "[::1]4222", "h:x", "h:70000", "h:"}) {
+    CHECK(applied(fmt::format("client_advertise: '{}'", address)).error ==
+          fmt::format("1:19: client_advertise: '{}' is not HOST:PORT", address));
+  }
+  for (const char* address : {"h", "h:0", "h:-1", "[::1]", "[::1]:4222", ""}) {
+    CHECK(applied(fmt::format("client_advertise: '{}'", address)).error.empty());
+  }
   CHECK(applied("listen_unix_mode: 999").error ==
         "1:19: listen_unix_mode: '999' is no mode; write three octal digits such as 660");
 }
@@ -494,6 +506,8 @@ TEST_CASE("config: a file that cannot be read is refused in one sentence") {
   CHECK(apply_config("/nonexistent.conf", options, warnings) ==
         "/nonexistent.conf: No such file or directory");
   CHECK(apply_config("/tmp", options, warnings) == "/tmp: Is a directory");
+  // The bug this keeps out: a device without an end takes all memory that there is.
+  CHECK(apply_config("/dev/zero", options, warnings) == "/dev/zero: File too large");
 }
 
 }  // namespace

@@ -168,6 +168,9 @@ TEST_CASE("options: what only a cluster or a store could use is taken with a war
     CAPTURE(flag);
     CHECK(accepted({flag}).warnings.size() == 1);
   }
+  CHECK(refused({"--connect_retries=x"}) == "--connect_retries: 'x' is not a number");
+  CHECK(refused({"--no_advertise=x"}) == "--no_advertise: 'x' is neither true nor false");
+  CHECK(refused({"--profile=99999"}) == "--profile: 99999 is not between -1 and 65535");
 }
 
 TEST_CASE("options: what nats-server has and Peal has not is refused by its name") {
@@ -203,6 +206,9 @@ TEST_CASE("options: what is wrong is said in one sentence") {
   CHECK(refused({"--"}) == "'--': every argument is a flag; see --help");
   CHECK(refused({"-"}) == "'-': every argument is a flag; see --help");
   CHECK(refused({""}) == "'': every argument is a flag; see --help");
+  CHECK(refused({"--client_advertise", ":::"}) == "--client_advertise: ':::' is not HOST:PORT");
+  // The bug this keeps out: whoever forgot the signal had a second server.
+  CHECK(refused({"--dry-run"}) == "--dry_run: only with --signal reload");
   CHECK(refused({"-t"}) == "-t: needs a configuration file; name one with -c");
 }
 
