@@ -4,6 +4,7 @@
 
 #include <span>
 #include <string_view>
+#include <unordered_map>
 #include <variant>
 
 #include "server/config_keys.hpp"
@@ -38,7 +39,14 @@ class Reader {
   explicit Reader(ConfigTarget& target) : target_(target) {}
 
   Refusal read_file(const ConfigMap& map) {
+    // As in nats-server, the last of several is the only one: it is not added to those before it.
+    std::unordered_map<std::string_view, const ConfigEntry*> last;
+    for (const ConfigEntry& entry : map.entries) last[entry.key] = &entry;
     for (const ConfigEntry& entry : map.entries) {
+      if (last.at(entry.key) != &entry) {
+        warn("", entry, "is there again, and only the last counts");
+        continue;
+      }
       if (const std::string name = folded_name(entry.key); is_security_key(name)) {
         auto error = apply_security(name, entry, target_.options.security, target_.warnings);
         if (error) return error;

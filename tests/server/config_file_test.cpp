@@ -387,6 +387,20 @@ TEST_CASE("config: where monitoring listens, and under which path") {
         "1:7: http: 'bell' is not HOST:PORT; an IPv6 address goes in brackets");
 }
 
+// The bug this keeps out: blocks that are there twice were added up, and users of the first could
+// log in.
+TEST_CASE("config: of several with one name the last is the only one, and a warning says so") {
+  const Applied outcome = applied(
+      "accounts { A { users: [{user: a, password: x}] } }\nmax_payload: 1\n"
+      "accounts { B { users: [{user: b, password: x}] } }\nmax_payload: 2");
+  CHECK(outcome.error == "");
+  CHECK(outcome.options.limits.payload_bytes_max == 2);
+  REQUIRE(outcome.options.security.accounts.size() == 1);
+  CHECK(outcome.options.security.accounts[0].name == "B");
+  REQUIRE(outcome.warnings.size() == 2);
+  CHECK(outcome.warnings[0].ends_with("1:1: accounts: is there again, and only the last counts"));
+}
+
 TEST_CASE("config: 0 asks for the default") {
   const Applied all = applied("max_payload: 0\nping_max: 0\nping_interval: '0'\nmax_subs: 0");
   CHECK(all.error == "");
