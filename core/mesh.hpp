@@ -60,10 +60,10 @@ class Mesh {
 
   Baton& baton(unsigned shard) { return sleepers_[shard].baton; }
 
-  /// Whatever was shown to `shard` is read: by itself if it is awake; in a turn of it that is run
-  /// here and now, if it sleeps and `run_here` says so; by nobody yet if it is to be woken, which
-  /// is the caller's to do: then this is true.
-  bool must_wake(unsigned shard, bool run_here) {
+  /// That `shard` reads what it was shown. It does so by itself if it is awake; if it sleeps, a
+  /// turn of it is run here and now where `run_here` says so. True when neither is enough, and the
+  /// caller must wake it.
+  bool see_to(unsigned shard, bool run_here) {
     Baton& baton = sleepers_[shard].baton;
     if (run_here && baton.borrow())
       return !baton.give_back(!sleepers_[shard].itself->run_lent_turn());

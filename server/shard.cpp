@@ -111,6 +111,7 @@ bool Shard::run_lent_turn() {
     turn(sends);
   }
   decide_sleep();
+  recorder_.enter("wait");
   lent_ = false;
   const bool to_submit = reactor_.end_loan();
   stats_.lent_turns++;

@@ -193,12 +193,15 @@ void ShardLink::end_turn(bool may_run_others) {
   for (ShardId to = 0; to < shards_; to++) {
     Peer& peer = peers_[to];
     if (!peer.touched) continue;
-    peer.touched = false;
     core::Mailbox& data = out(Lane::data, to);
-    const bool is_little =
-        !std::exchange(peer.told_much, false) && data.unpublished_bytes() <= lent_bytes_max;
+    peer.told_much |= data.unpublished_bytes() > lent_bytes_max;
     if (data.unpublished_bytes() > 0) data.publish();
-    if (mesh_.must_wake(to, may_run_others && is_little)) reactor_.wake(mesh_.handle(to));
+  }
+  for (ShardId to = 0; to < shards_; to++) {
+    Peer& peer = peers_[to];
+    if (!std::exchange(peer.touched, false)) continue;
+    const bool run_here = !std::exchange(peer.told_much, false) && may_run_others;
+    if (mesh_.see_to(to, run_here)) reactor_.wake(mesh_.handle(to));
   }
 }
 

@@ -235,7 +235,10 @@ TEST_CASE("security options: what contradicts itself is refused") {
   options.users = {user("x", "y")};
   CHECK(contradiction_in(options));
   options.user.clear();
+  CHECK_FALSE(contradiction_in(options));  // Nobody's password beside users.
+  options.users.clear();
   CHECK(contradiction_in(options));
+  options.users = {user("x", "y")};
   options.password.clear();
   CHECK_FALSE(contradiction_in(options));
   options.no_auth_user = "y";
