@@ -584,6 +584,7 @@ TEST_CASE("reactor: a borrower sends at once, and leaves the rest to the reactor
   Baton baton;
   const Token kept{OpKind::send, 2, 5};
   std::promise<Reactor*> ready;
+  std::promise<void> left;  // The borrower touches nothing of the reactor's any more.
   std::vector<Done> seen;
   std::thread owner([&] {
     const std::unique_ptr<Reactor> reactor = made();
@@ -599,6 +600,7 @@ TEST_CASE("reactor: a borrower sends at once, and leaves the rest to the reactor
       }
       reactor->give_back();
     }
+    left.get_future().wait();
   });
   Reactor& reactor = *ready.get_future().get();
   while (!baton.borrow()) std::this_thread::yield();
@@ -624,6 +626,7 @@ TEST_CASE("reactor: a borrower sends at once, and leaves the rest to the reactor
   CHECK(reactor.end_loan());
   CHECK_FALSE(baton.give_back(true));
   reactor.notify();
+  left.set_value();
 
   std::string drained;
   while (drained.size() < filled.size() + 12) {
