@@ -105,6 +105,7 @@ TEST_CASE("nothing is lost, whoever runs the shard") {
   std::array<std::atomic<uint64_t>, tellers> told{};
   std::array<uint64_t, tellers> read{};  // The shard's.
   uint64_t lent_turns = 0;
+  std::atomic<bool> complete{false};  // Said by whoever ran the turn that read the last.
 
   const auto has_news = [&] {
     for (unsigned i = 0; i < tellers; i++) {
@@ -114,41 +115,54 @@ TEST_CASE("nothing is lost, whoever runs the shard") {
   };
   const auto turn = [&] {
     for (unsigned i = 0; i < tellers; i++) read[i] = told[i].load();
+    if (read != decltype(read){each, each, each}) return;
+    complete.store(true);
+    complete.notify_one();
+  };
+  const auto lent_turn = [&](Random& random) {
+    turn();
+    lent_turns++;
+    const bool wanted = has_news() || random.below(16) == 0;
+    if (!baton.give_back(wanted)) bed.wake();
   };
 
   std::vector<std::thread> threads;
   for (unsigned i = 0; i < tellers; i++) {
     threads.emplace_back([&, i] {
       Random random(i);
+      // One at least is lent to each, however threads are run.
+      while (!baton.borrow()) std::this_thread::yield();
+      lent_turn(random);
       for (uint64_t n = 0; n < each; n++) {
         told[i].fetch_add(1);
         if (random.below(8) != 0 && baton.borrow()) {
-          turn();
-          lent_turns++;
-          const bool wanted = has_news() || random.below(16) == 0;
-          if (!baton.give_back(wanted)) bed.wake();
+          lent_turn(random);
         } else if (baton.claim_wake()) {
           bed.wake();
         }
       }
     });
   }
-  Random random(99);
-  for (;;) {
-    turn();
-    if (read == decltype(read){each, each, each}) break;
-    baton.announce();
-    if (has_news()) {
-      baton.keep();
-      continue;
+  std::thread owner([&] {
+    Random random(99);
+    while (!complete.load()) {
+      turn();
+      baton.announce();
+      if (has_news() || complete.load()) {
+        baton.keep();
+        continue;
+      }
+      baton.lend();
+      bed.sleep(random);
+      baton.take_back();
     }
-    baton.lend();
-    bed.sleep(random);
-    baton.take_back();
-  }
+  });
   for (std::thread& thread : threads) thread.join();
+  complete.wait(false);  // For ever, if a wake was lost.
+  if (baton.claim_wake()) bed.wake();
+  owner.join();
   MESSAGE("turns that were lent: " << lent_turns);
-  CHECK(lent_turns > 0);
+  CHECK(lent_turns >= tellers);
 }
 
 }  // namespace
