@@ -77,7 +77,7 @@ std::string show_unix_mode(const Options& options) {
 Refusal set_client_advertise(ConfigTarget& target, const ConfigValue& value) {
   std::string text;
   if (auto refusal = read_text(value, text)) return refusal;
-  if (!is_advertisable(text)) return fmt::format("'{}' is not HOST:PORT", text);
+  if (!read_advertised(text)) return fmt::format("'{}' is not HOST:PORT", text);
   target.options.client_advertise = std::move(text);
   return {};
 }

@@ -152,7 +152,7 @@ Refusal set_remote_syslog(FlagDraft& draft, std::string_view value) {
 }
 
 Refusal set_client_advertise(FlagDraft& draft, std::string_view value) {
-  if (!is_advertisable(value)) return fmt::format("'{}' is not HOST:PORT", value);
+  if (!read_advertised(value)) return fmt::format("'{}' is not HOST:PORT", value);
   return set_text<&Options::client_advertise>(draft, value);
 }
 

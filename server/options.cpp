@@ -213,17 +213,19 @@ std::optional<std::string> contradiction_in(const Options& options) {
   return contradiction_in(options.websocket, options.security);
 }
 
-bool is_advertisable(std::string_view text) {
+std::optional<Advertised> read_advertised(std::string_view text) {
   const bool bracketed = text.starts_with('[');
   const size_t host_end = bracketed ? text.find(']') : text.find(':');
-  if (bracketed && host_end == text.npos) return false;
+  if (bracketed && host_end == text.npos) return std::nullopt;
+  Advertised found{bracketed ? text.substr(1, host_end - 1) : text.substr(0, host_end)};
   const std::string_view port =
       host_end == text.npos ? "" : text.substr(host_end + (bracketed ? 1 : 0));
-  if (port.empty()) return true;
-  int number = 0;
+  if (port.empty()) return found;
   const char* const end = port.data() + port.size();
-  const auto [stop, error] = std::from_chars(port.data() + 1, end, number);
-  return port[0] == ':' && error == std::errc{} && stop == end && number >= -1 && number < 65536;
+  const auto [stop, error] = std::from_chars(port.data() + 1, end, found.port);
+  const bool is_port = port[0] == ':' && error == std::errc{} && stop == end && found.port >= -1 &&
+                       found.port < 65536;
+  return is_port ? std::optional(found) : std::nullopt;
 }
 
 bool is_syslog_url(std::string_view text) {

@@ -134,9 +134,14 @@ std::variant<ParsedCommand, std::string> parse_command_line(int argc, const char
 /// Nothing if the options agree with each other.
 std::optional<std::string> contradiction_in(const Options& options);
 
-/// Whether `text` is HOST or HOST:PORT, with brackets around an IPv6 address. A port of 0 or -1 is
-/// the one that we listen on.
-bool is_advertisable(std::string_view text);
+/// Where clients are told to find us. The host lies in the text that it was read from, without the
+/// brackets of an IPv6 address; a port of 0 or -1 is the one that we listen on.
+struct Advertised {
+  std::string_view host;
+  int port = 0;
+};
+/// Nothing when `text` is neither HOST nor HOST:PORT.
+std::optional<Advertised> read_advertised(std::string_view text);
 
 /// Whether `text` is udp://HOST:PORT or tcp://HOST:PORT.
 bool is_syslog_url(std::string_view text);

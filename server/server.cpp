@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <exception>
 #include <latch>
 #include <mutex>
@@ -93,14 +92,10 @@ uint64_t random_seed() {
 void advertise(const Options& options, uint16_t port, protocol::Info& info) {
   info.host = options.host;
   info.port = port;
-  const std::string_view text = options.client_advertise;
-  if (text.empty()) return;
-  const size_t colon = text.rfind(':');
-  info.host = text.substr(0, colon);
-  if (info.host.starts_with('[')) info.host = info.host.substr(1, info.host.size() - 2);
-  if (colon == text.npos) return;
-  std::from_chars(text.data() + colon + 1, text.data() + text.size(), info.port);
-  if (info.port == 0) info.port = port;
+  const auto advertised = read_advertised(options.client_advertise);
+  if (options.client_advertise.empty() || !advertised) return;
+  info.host = advertised->host;
+  if (advertised->port > 0) info.port = static_cast<uint16_t>(advertised->port);
 }
 
 protocol::Info make_info(const Options& options, uint16_t port) {
