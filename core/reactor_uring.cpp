@@ -374,7 +374,6 @@ std::span<const Completion> Reactor::wait(int64_t deadline_ns, Baton* baton) {
 
 void Reactor::begin_loan() {
   impl_->on_loan = true;
-  impl_->stats.loans++;
   impl_->now_ns = monotonic_ns();
 }
 

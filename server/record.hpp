@@ -22,8 +22,7 @@ enum class RecordKind : uint8_t {
   interest_mark,  // Everything up to an epoch has been said.
   connection,     // A newcomer for the target.
   stall,          // A publisher of the target's is too fast for a subscriber here.
-  no_responders,  // A request of a connection of the target's reached nobody. On the data lane: a
-                  // part of it did.
+  no_responders,  // A request of a connection of the target's reached nobody, or a part of it did.
 };
 
 /// What most messages need to say; small, because every byte of it crosses between cores.
@@ -115,13 +114,8 @@ struct NoRespondersHead {
   uint32_t reply_bytes = 0;
   uint32_t slot = 0;
   uint32_t generation = 0;
-};
-
-/// Follows the head of a request that was lost in part; then its subject, then its reply.
-struct LostParts {
-  uint32_t reply_bytes = 0;
-  uint32_t request = 0;
-  uint32_t parts = 0;
+  uint32_t request = 0;  // As in MessageExtension.
+  uint32_t parts = 0;    // Of it, that nobody has.
 };
 
 inline char* put(char* out, const void* from, size_t bytes) {

@@ -417,7 +417,6 @@ void Router::on_record(ShardId from, std::string_view record) {
       return;
     }
   }
-  if (head.kind == RecordKind::no_responders) return on_lost_parts(head, record);
   MessageExtension extension;
   extension.origin_shard = from;
   std::string_view groups;
@@ -544,51 +543,26 @@ void Router::hold_back(ShardId origin, const MessageHead& head, bool sole) {
   shard_.link().send_stall(origin, record);
 }
 
-// A request in one part is lost with it. Of others the parts are counted where it
-// comes from.
 void Router::report_lost(const MessageExtension& extension, const MessageHead& head,
                          const Message& message, uint32_t parts) {
-  const ShardId origin = extension.origin_shard;
-  if (extension.request == 0) return report_no_responders(origin, head, message);
-  if (origin == shard_.id()) {
-    if (open_requests_.lose(extension.request, parts)) report_no_responders(origin, head, message);
-    return;
-  }
   const protocol::Command& text = message.text;
-  MessageHead there;
-  there.kind = RecordKind::no_responders;
-  there.subject_bytes = static_cast<uint32_t>(text.subject.size());
-  there.origin_slot = head.origin_slot;
-  there.origin_generation = head.origin_generation;
-  const LostParts lost{static_cast<uint32_t>(text.reply.size()), extension.request, parts};
-  std::string record(sizeof there + sizeof lost + text.subject.size() + text.reply.size(), '\0');
-  char* const out = put(put(record.data(), &there, sizeof there), &lost, sizeof lost);
-  put(put(out, text.subject), text.reply);
-  if (!shard_.link().append_or_defer(origin, record)) shard_.stats().side_list_dropped++;
-}
-
-void Router::on_lost_parts(const MessageHead& head, std::string_view record) {
-  const auto lost = take_head<LostParts>(record);
-  if (!open_requests_.lose(lost.request, lost.parts)) return;
-  const std::string_view subject = take(record, head.subject_bytes);
-  shard_.on_no_responders(head.origin_slot, head.origin_generation, subject,
-                          take(record, lost.reply_bytes));
-}
-
-void Router::report_no_responders(ShardId origin, const MessageHead& head, const Message& message) {
-  const protocol::Command& text = message.text;
-  if (origin == shard_.id()) {
-    return shard_.on_no_responders(head.origin_slot, head.origin_generation, text.subject,
-                                   text.reply);
-  }
   NoRespondersHead notice;
   notice.subject_bytes = static_cast<uint32_t>(text.subject.size());
   notice.reply_bytes = static_cast<uint32_t>(text.reply.size());
   notice.slot = head.origin_slot;
   notice.generation = head.origin_generation;
+  notice.request = extension.request;
+  notice.parts = parts;
+  const ShardId origin = extension.origin_shard;
+  if (origin == shard_.id()) return shard_.on_no_responders(notice, text.subject, text.reply);
   std::string record(sizeof notice + text.subject.size() + text.reply.size(), '\0');
   put(put(put(record.data(), &notice, sizeof notice), text.subject), text.reply);
   if (!shard_.link().send_control(origin, record)) shard_.stats().side_list_dropped++;
+}
+
+// A request in one part is lost with it. Of others the parts are counted, here where it comes from.
+bool Router::is_lost(const NoRespondersHead& notice) {
+  return notice.request == 0 || open_requests_.lose(notice.request, notice.parts);
 }
 
 // As nats-server has it: the requester hears it through a plain subscription of its own connection,

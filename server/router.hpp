@@ -72,6 +72,8 @@ class Router {
   /// A record from another shard: everyone here whom it concerns gets it.
   void on_record(ShardId from, std::string_view record);
 
+  /// Whether nobody has any part of the request any more, now that these are lost.
+  bool is_lost(const NoRespondersHead& notice);
   /// Tells a connection of this shard that its request reached nobody.
   void answer_no_responders(Connection& requester, std::string_view subject,
                             std::string_view reply);
@@ -131,8 +133,6 @@ class Router {
   uint32_t parts_handed_over() const;
   void report_lost(const MessageExtension& extension, const MessageHead& head,
                    const Message& message, uint32_t parts);
-  void report_no_responders(ShardId origin, const MessageHead& head, const Message& message);
-  void on_lost_parts(const MessageHead& head, std::string_view record);
 
   Shard& shard_;
   core::Random random_;

@@ -86,8 +86,8 @@ void Shard::listen(int descriptor, Door door) {
 bool Shard::tick() {
   const int64_t began_ns = now_ns();
   recorder_.enter("wait");
-  core::Baton* const baton = mesh_.shards() > 1 ? &mesh_.baton(id()) : nullptr;
-  const std::span<const core::Completion> completions = reactor_.wait(deadline_ns_, baton);
+  const std::span<const core::Completion> completions =
+      reactor_.wait(deadline_ns_, &mesh_.baton(id()));
   count_turn();
   notice_hold(began_ns);
   answer_roll_call();
@@ -440,9 +440,10 @@ void Shard::on_stall(const StallRecord& record) {
   }
 }
 
-void Shard::on_no_responders(uint32_t slot, uint32_t generation, std::string_view subject,
+void Shard::on_no_responders(const NoRespondersHead& notice, std::string_view subject,
                              std::string_view reply) {
-  Connection* connection = find(slot, generation);
+  if (!router_.is_lost(notice)) return;
+  Connection* connection = find(notice.slot, notice.generation);
   if (connection == nullptr || !connection->open()) return;
   router_.answer_no_responders(*connection, subject, reply);
 }

@@ -128,7 +128,7 @@ class Shard final : public core::Lendable {
   void on_stall(const StallRecord& record);
   /// A client could not say who it is. Counted, and logged at a bounded rate.
   void on_refused_admission(const Connection& connection);
-  void on_no_responders(uint32_t slot, uint32_t generation, std::string_view subject,
+  void on_no_responders(const NoRespondersHead& notice, std::string_view subject,
                         std::string_view reply);
 
   // ---- For tests and monitoring.

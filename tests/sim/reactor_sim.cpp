@@ -455,7 +455,6 @@ void SimReactor::begin_loan() {
   was_lent_ = true;
   in_turn = true;
   now_ns_ = world_.now();
-  stats_.loans++;
   preempt();
 }
 
