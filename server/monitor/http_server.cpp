@@ -113,9 +113,7 @@ bool closes(evhttp_request* asked) {
 }
 
 // With other methods the library leaves a body where it is, and would take it for the next request.
-bool reads_body(evhttp_cmd_type method) {
-  return method == EVHTTP_REQ_GET || method == EVHTTP_REQ_POST;
-}
+bool reads_body(std::string_view method) { return method == "GET" || method == "POST"; }
 
 bool has_body(evhttp_request* asked) {
   return has(asked, "Content-Length") || has(asked, "Transfer-Encoding");
@@ -125,6 +123,7 @@ bufferevent* stream_of(evhttp_request* asked) {
   return evhttp_connection_get_bufferevent(evhttp_request_get_connection(asked));
 }
 
+// The library has more methods than its type has values, which is why nobody else keeps one.
 std::string_view method_of(evhttp_request* asked) {
   switch (evhttp_request_get_command(asked)) {
     case EVHTTP_REQ_GET:
@@ -292,9 +291,9 @@ void HttpServer::send(evhttp_request* asked, Response response) {
   }
   if (response.status == 401) say("WWW-Authenticate", "Basic realm=\"peal\", charset=\"UTF-8\"");
   if (response.status == 405) say("Allow", "GET, HEAD");
-  const evhttp_cmd_type method = evhttp_request_get_command(asked);
+  const std::string_view method = method_of(asked);
   if (!reads_body(method) && has_body(asked)) say("Connection", "close");
-  if (method != EVHTTP_REQ_HEAD) {
+  if (method != "HEAD") {
     add_body(evhttp_request_get_output_buffer(asked), std::move(response.body), unread_bytes_);
   }
   evhttp_send_reply(asked, response.status, nullptr, nullptr);

@@ -110,9 +110,9 @@ TEST_CASE("server: seeds that once found a bug find none") {
        "a request that a plain subscriber got was sent on for a group, and answered by a 503"},
       {123344, "a request that was lost on two shards was answered by neither"},
   };
-  for (const auto& [seed, bug] : found) {
-    CAPTURE(bug);
-    const Outcome outcome = simulate(seed, make_peal_server);
+  for (const Found& each : found) {
+    CAPTURE(each.bug);
+    const Outcome outcome = simulate(each.seed, make_peal_server);
     CHECK_MESSAGE(outcome.failure.empty(), outcome.failure);
   }
 }
@@ -131,9 +131,9 @@ TEST_CASE("server: seeds that once found the harness wrong find nothing") {
        "a user whom a reload puts out answers nobody, though he leaves before he reads of it"},
       {82310, "over its memory budget a server slows down who publishes, for longer than a second"},
   };
-  for (const auto& [seed, what_it_had_not_known] : found) {
-    CAPTURE(what_it_had_not_known);
-    const Outcome outcome = simulate(seed, make_peal_server);
+  for (const Found& each : found) {
+    CAPTURE(each.what_it_had_not_known);
+    const Outcome outcome = simulate(each.seed, make_peal_server);
     CHECK_MESSAGE(outcome.failure.empty(), outcome.failure);
   }
 }

@@ -66,7 +66,9 @@ class LastWords {
  private:
   std::string words_;
   struct sigaction before_abort_ {};
+#ifndef PEAL_SIM_ASAN
   struct sigaction before_segv_ {};
+#endif
 };
 
 // ---- What befalls all at once.
