@@ -24,6 +24,7 @@ TEST_CASE("args: each subcommand has bounds of its own where none were given") {
   CHECK(options({"pubsub"}).messages == 1'000'000);
   CHECK(options({"pubsub", "--duration", "2s"}).messages == 0);
   CHECK(options({"latency"}).rate == 10'000);
+  CHECK(options({"latency"}).burst == 1);
   CHECK(options({"latency"}).duration_s == 5);
   CHECK(options({"soak"}).duration_s == 10);
   CHECK(options({"sub"}).messages == 0);
@@ -61,6 +62,8 @@ TEST_CASE("args: what makes no sense is refused in a sentence") {
       {"pub", "--subject-prefix", "a b"},
       {"pub", "--subjects", "1000001"},
       {"pub", "--zipf", "1"},
+      {"pub", "--burst", "10"},
+      {"sub", "--burst", "10"},
       {"pub", "--server", "http://h"},
       {"pubsub", "--pairs", "--fan"},
       {"pubsub", "--pairs", "--queue", "q"},

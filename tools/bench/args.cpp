@@ -47,6 +47,7 @@ constexpr uint32_t subjects_max = 1'000'000;
 constexpr uint32_t threads_max = 256;
 constexpr uint32_t headers_max = 1000;
 constexpr size_t size_bytes_max = 64 << 20;
+constexpr uint32_t burst_max = 1'000'000;
 constexpr double rate_max = 1e9;    // A message each nanosecond.
 constexpr double time_s_max = 1e6;  // More than a week.
 
@@ -139,6 +140,7 @@ cxxopts::Options flags() {
                               text(), "N")("d,duration", "how long instead, as 10s, 500ms or 2m",
                                            text(), "TIME")(
       "r,rate", "messages a second, of all publishers together (default: no limit)", text(), "N")(
+      "burst", "each publisher's so many at a time, at the same rate (default: 1)", text(), "N")(
       "w,warmup", "how long to run before measuring", text(), "TIME");
   all.add_options("What")("size", "bytes of payload (default: 128)", text(), "BYTES")(
       "headers", "headers of each message (default: 0)", text(), "N")(
@@ -204,6 +206,7 @@ void read_flags(Reader& read, Options& out) {
   read.time("duration", out.duration_s);
   read.time("warmup", out.warmup_s);
   read.real("rate", out.rate);
+  read.number("burst", 1, burst_max, out.burst);
   read.number("size", 0, size_bytes_max, out.size_bytes);
   read.number("headers", 0, headers_max, out.headers);
   read.flag("binary", out.binary);
@@ -252,6 +255,7 @@ Refusal check_flow(const Reader& read, const Options& out) {
   if (out.pairs && read.given("fan")) return "--fan and --pairs exclude each other";
   if (out.pairs && !out.queue.empty()) return "--pairs and --queue exclude each other";
   if (out.zipf > 0 && out.subjects == 1) return "--zipf needs --subjects";
+  if (out.burst > 1 && out.rate == 0) return "--burst needs --rate";
   if (out.wildcard && out.subscriptions > 1) {
     return "--wildcard and --subscriptions exclude each other";
   }
@@ -280,6 +284,7 @@ Refusal check_use(const Reader& read, Command command) {
     bool used;
   } uses[] = {
       {"rate", publishes},
+      {"burst", publishes},
       {"headers", publishes},
       {"binary", publishes || subscribes || requests},
       {"subjects", publishes || subscribes},

@@ -165,6 +165,7 @@ void Flow::stop_listening() {
 // With a pace, how long is how many: the last message has its due time too.
 Phase Flow::measured_phase() const {
   Phase phase;
+  phase.burst = options_.burst;
   const double publishers = options_.publishers;
   if (options_.rate > 0) phase.interval_ns = publishers * 1e9 / options_.rate;
   if (options_.messages > 0) {
@@ -180,6 +181,7 @@ Phase Flow::measured_phase() const {
 void Flow::warm_up() {
   if (options_.warmup_s <= 0) return;
   Phase phase;
+  phase.burst = options_.burst;
   if (options_.rate > 0) {
     phase.interval_ns = options_.publishers * 1e9 / options_.rate;
     phase.messages = std::max<uint64_t>(1, uint64_t(options_.rate * options_.warmup_s));
@@ -208,7 +210,7 @@ void Flow::run_phase(const Phase& all, bool measured) {
       share.messages = all.messages / count + (i < all.messages % count ? 1 : 0);
     }
     // Paced publishers take turns.
-    share.start_ns += int64_t(phase.interval_ns * i / count);
+    share.start_ns += int64_t(phase.interval_ns * phase.burst * i / count);
     peers_.publishers[i]->begin(share);
   }
   Crew publishing;

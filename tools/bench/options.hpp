@@ -33,7 +33,8 @@ struct Options {
   uint64_t messages = 0;  // Of all publishers or requesters together.
   double duration_s = 0;
   double warmup_s = 0;
-  double rate = 0;  // Messages a second, of all publishers together.
+  double rate = 0;     // Messages a second, of all publishers together.
+  uint32_t burst = 1;  // How many of a publisher are due at once.
 
   // What.
   size_t size_bytes = 128;

@@ -53,7 +53,8 @@ uint64_t Publisher::wanted(int64_t now_ns) const {
   if (!is_paced()) return left;
   const int64_t since_ns = now_ns - phase_.start_ns;
   if (since_ns < 0) return 0;
-  const uint64_t due = uint64_t(double(since_ns) / phase_.interval_ns) + 1;
+  const double burst_ns = phase_.interval_ns * phase_.burst;
+  const uint64_t due = (uint64_t(double(since_ns) / burst_ns) + 1) * phase_.burst;
   return due > in_phase_ ? std::min(left, due - in_phase_) : 0;
 }
 

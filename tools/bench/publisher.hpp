@@ -24,7 +24,8 @@ struct Phase {
   int64_t start_ns = 0;
   int64_t end_ns = INT64_MAX;
   uint64_t messages = UINT64_MAX;
-  double interval_ns = 0;  // From one message's due time to the next; 0: no pace.
+  double interval_ns = 0;  // From one message's due time to the next, on average; 0: no pace.
+  uint32_t burst = 1;      // So many are due at once.
 };
 
 /// What all publishers share, and which outlives them.
@@ -68,7 +69,8 @@ class Publisher {
  private:
   bool is_paced() const { return phase_.interval_ns > 0; }
   int64_t due_ns(uint64_t in_phase) const {
-    return phase_.start_ns + int64_t(double(in_phase) * phase_.interval_ns);
+    const uint64_t first = in_phase / phase_.burst * phase_.burst;
+    return phase_.start_ns + int64_t(double(first) * phase_.interval_ns);
   }
   uint64_t wanted(int64_t now_ns) const;
   void fill(size_t messages, int64_t now_ns);

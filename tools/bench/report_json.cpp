@@ -23,6 +23,7 @@ void write_options(JsonWriter& json, const Options& options) {
   json.key("duration_s").value(options.duration_s);
   json.key("warmup_s").value(options.warmup_s);
   json.key("rate").value(options.rate);
+  json.key("burst").value(options.burst);
   json.key("size").value(uint64_t{options.size_bytes});
   json.key("headers").value(options.headers);
   json.key("framing").value(options.binary ? "binary/1" : "text");
