@@ -1,7 +1,7 @@
 // Goal: a message that is published takes nothing from the allocator once the server is warm.
-// Method: whole shards over a reactor without a kernel, in one thread, with every call of operator
-// new and, by the linker, of malloc and its like counted; the first that is not wanted is shown
-// with the way to it. In a binary of its own for that reason.
+// Method: whole shards over a reactor without a kernel, in one thread, with every call of the
+// allocator counted; the first that is not wanted is shown with the way to it. In a binary of its
+// own for that reason.
 #include <doctest/doctest.h>
 #include <execinfo.h>
 #include <time.h>
@@ -9,7 +9,6 @@
 
 #include <cstdlib>
 #include <memory>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -19,13 +18,14 @@
 #include "perf/reactor_stub.hpp"
 #include "protocol/binary_writer.hpp"
 #include "server/shard.hpp"
+#include "tests/support/counted_allocator.hpp"
 
 static bool counting = false;
 static size_t allocations = 0;
 static void* way[32];
 static int way_length = 0;
 
-static void count() {
+void peal::on_allocation() noexcept {
   if (!counting) return;
   if (allocations++ > 0) return;
   counting = false;  // backtrace() may allocate.
@@ -33,55 +33,11 @@ static void count() {
   counting = true;
 }
 
-extern "C" {
-void* __real_malloc(size_t bytes);
-void* __real_calloc(size_t count, size_t bytes);
-void* __real_realloc(void* memory, size_t bytes);
-void* __real_aligned_alloc(size_t alignment, size_t bytes);
-void* __wrap_malloc(size_t bytes) {
-  count();
-  return __real_malloc(bytes);
-}
-void* __wrap_calloc(size_t items, size_t bytes) {
-  count();
-  return __real_calloc(items, bytes);
-}
-void* __wrap_realloc(void* memory, size_t bytes) {
-  count();
-  return __real_realloc(memory, bytes);
-}
-void* __wrap_aligned_alloc(size_t alignment, size_t bytes) {
-  count();
-  return __real_aligned_alloc(alignment, bytes);
-}
 // Time stands nearly still, so that no ping comes in between, however slowly this runs.
-int __wrap_clock_gettime(clockid_t, timespec* now) {
+extern "C" int __wrap_clock_gettime(clockid_t, timespec* now) {
   static long ns = 0;
   *now = {1, ns++};
   return 0;
-}
-}
-
-[[gnu::noinline]] void* operator new(size_t bytes) {
-  count();
-  if (void* const memory = __real_malloc(bytes)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new(size_t bytes, std::align_val_t alignment) {
-  count();
-  const auto align = static_cast<size_t>(alignment);
-  if (void* const memory = __real_aligned_alloc(align, (bytes + align - 1) & ~(align - 1))) {
-    return memory;
-  }
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, size_t, std::align_val_t) noexcept {
-  std::free(memory);
 }
 
 namespace peal::server {

@@ -4,38 +4,17 @@
 
 #include <cstddef>
 #include <cstdio>
-#include <cstdlib>
-#include <new>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "server/interest.hpp"
+#include "tests/support/counted_allocator.hpp"
 
 static size_t allocations = 0;
 
 // The allocator's own size of each block is not portable, so only calls are counted.
-[[gnu::noinline]] void* operator new(size_t bytes) {
-  allocations++;
-  if (void* const memory = std::malloc(bytes)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new(size_t bytes, std::align_val_t alignment) {
-  allocations++;
-  const auto align = static_cast<size_t>(alignment);
-  if (void* const memory = std::aligned_alloc(align, (bytes + align - 1) & ~(align - 1))) {
-    return memory;
-  }
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, size_t, std::align_val_t) noexcept {
-  std::free(memory);
-}
+void peal::on_allocation() noexcept { allocations++; }
 
 namespace peal::server {
 namespace {
