@@ -332,6 +332,12 @@ void Connection::resume(Pause pause) {
   read_on();
 }
 
+void Connection::wait_for_turn() {
+  if (!open() || (pauses_ & pause_turn) != 0) return;
+  pauses_ |= pause_turn;
+  shard_.resume_at(*this, shard_.now_ns() + 1, pause_turn);
+}
+
 void Connection::stall(uint16_t stall_ms) {
   stall_wanted_ms_ = 0;
   if (!open() || (pauses_ & pause_stall) != 0) return;

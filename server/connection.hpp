@@ -55,6 +55,7 @@ enum Pause : uint8_t {
   pause_interest = 8,  // It subscribes faster than other shards are told.
   pause_proof = 16,    // Helpers look whether it is who it says.
   pause_inflate = 32,  // What it sent is longer than it looked: the rest is for later turns.
+  pause_turn = 64,     // What it published has been delivered so often that others come first.
 };
 
 class Connection {
@@ -110,6 +111,8 @@ class Connection {
   void end_subscription(Subscription& subscription);
   /// Waits for room; the shard resumes it.
   void wait_for_room() { pauses_ |= pause_room; }
+  /// Its next command is for the next turn.
+  void wait_for_turn();
   /// A subscriber of what it publishes reads slowly; it is held when this read has been dealt with.
   void want_stall(uint16_t stall_ms) { stall_wanted_ms_ = stall_ms; }
 

@@ -143,6 +143,7 @@ bool Router::publish(Connection& publisher, const protocol::Command& command) {
     answer_no_responders(publisher, command.subject, command.reply);
   }
   if (slow) publisher.want_stall(stall_for(sole));
+  if (shard_.turn_is_full()) publisher.wait_for_turn();
   return true;
 }
 
@@ -327,6 +328,7 @@ bool Router::may_deliver(const Subscription& subscription, const Connection* pub
 Router::Delivery Router::deliver(Subscription& subscription, const Message& message, bool sole) {
   Connection& receiver = shard_.owner(subscription);
   subscription.count_delivered(1);
+  deliveries_++;
   const Delivery delivery = append(receiver, subscription, message, sole);
   if (subscription.delivered_max != 0 && subscription.delivered >= subscription.delivered_max) {
     receiver.end_subscription(subscription);

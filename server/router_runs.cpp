@@ -98,6 +98,7 @@ size_t Router::publish_run(Connection& publisher, RouteMemo& memo, MessageRun ru
   }
   const auto receivers = receivers_of_run(memo, &publisher);
   if (!receivers) return 0;
+  if (*receivers > 0) run.count = std::min(run.count, shard_.room_in_turn(*receivers));
   const bool sole = *receivers + memo.plan().shards.size() == 1;
   if (!stays_in_place(memo, run) || !hand_over_in_place(publisher, memo, run, sole)) {
     for (const ShardId to : memo.plan().shards) {
@@ -111,6 +112,7 @@ size_t Router::publish_run(Connection& publisher, RouteMemo& memo, MessageRun ru
   if (*receivers > 0 && deliver_run(memo, run, &publisher, sole) == Delivery::slow) {
     publisher.want_stall(stall_for(sole));
   }
+  if (shard_.turn_is_full()) publisher.wait_for_turn();
   return run.count;
 }
 
@@ -226,6 +228,7 @@ Router::Delivery Router::deliver_part(RouteMemo& memo, const MessageRun& part,
       append_batches(outbox, sid, subject, part);
     }
     subscription->count_delivered(part.count);
+    deliveries_ += part.count;
     receiver.flush_later();
     receiver.count_out(part.count, part.count * part.size);
     if (settle(receiver, sole) == Delivery::slow) slowest = Delivery::slow;

@@ -137,6 +137,7 @@ void Shard::turn(std::span<const core::Completion> completions) {
   complete_sends(completions);
   recorder_.enter("records");
   link_.drain(*this);
+  turn_full_at_ = router_.deliveries() + state_.deliveries_per_turn;
   recorder_.enter("completions");
   complete(completions);
   recorder_.enter("timers");

@@ -106,6 +106,15 @@ class Shard final : public core::Lendable {
   void forget_later(Connection& connection);
   void recv_later(Connection& connection);
   void resume_at(Connection& connection, int64_t due_ns, Pause pause = pause_stall);
+
+  /// A message for a thousand subscribers is as much work as a thousand messages: a turn ends when
+  /// it has delivered so many, or whoever else has something to say would wait long for its end.
+  bool turn_is_full() const { return router_.deliveries() >= turn_full_at_; }
+  /// How many messages for so many subscribers it still takes: one at least.
+  size_t room_in_turn(size_t subscribers) const {
+    if (turn_is_full()) return 1;
+    return (turn_full_at_ - router_.deliveries()) / subscribers + 1;
+  }
   /// Until `target` has room for a record of this size.
   void park(Connection& connection, ShardId target, size_t record_bytes);
 
@@ -242,6 +251,7 @@ class Shard final : public core::Lendable {
   bool over_budget_ = false;
   Handle cut_off_{0, 0};  // Who was last, for the budget's sake.
   size_t turn_completions_ = 0;
+  uint64_t turn_full_at_ = 0;  // Of the router's deliveries.
   uint64_t completions_total_ = 0;
   int64_t poll_until_ns_ = 0;
   int64_t refusals_second_ns_ = 0;  // In which refused admissions are counted for the log.

@@ -276,7 +276,9 @@ void ShardLink::on_control(ShardId from, std::string_view record, Shard& shard) 
 void ShardLink::drain_data(ShardId from, uint64_t head, Shard& shard) {
   core::Mailbox& mailbox = in(Lane::data, from);
   const uint64_t begin = mailbox.consumed_position();
-  while (mailbox.consumed_position() - begin < drain_bytes_per_turn) {
+  const uint64_t delivered = shard.router().deliveries();
+  while (mailbox.consumed_position() - begin < drain_bytes_per_turn &&
+         shard.router().deliveries() - delivered < shard.state().deliveries_per_turn) {
     const std::span<const char> record = mailbox.peek(head);
     if (record.empty()) break;
     shard.router().on_record(from, {record.data(), record.size()});

@@ -383,3 +383,33 @@ TEST_CASE("server: a request that is lost everywhere is answered, wherever its p
     }
   }
 }
+
+// Of a-turn-has-no-end: a message for many is as much work as many messages, and a turn that did it
+// all at once would keep everybody else waiting.
+TEST_CASE("server: who says little is answered in the midst of a flood for many") {
+  for (const unsigned shards : {1u, 2u}) {
+    CAPTURE(shards);
+    Scenario scenario = with_shards(shards);
+    scenario.deliveries_per_turn = 10;
+    Scene scene(3, scenario);
+    Talker& subscriber = scene.talker(0);
+    Talker& publisher = scene.talker(shards == 1 ? 1 : 2);
+    Talker& bystander = scene.talker(shards == 1 ? 2 : 1);
+    for (unsigned sid = 1; sid <= 5; sid++)
+      subscriber.say("SUB flood " + std::to_string(sid) + "\r\n");
+    scene.settle(subscriber);
+    constexpr unsigned messages = 500;
+    std::string flood;
+    for (unsigned i = 0; i < messages; i++) flood += "PUB flood 1\r\nx\r\n";
+    publisher.say_at_once(flood);
+    unsigned answered = 0;
+    bystander.on_pong = [&] {
+      answered += subscriber.messages < messages * 5;
+      bystander.say("PING\r\n");
+    };
+    bystander.say("PING\r\n");
+    REQUIRE(scene.run_for(10 * sec, [&] { return subscriber.messages == messages * 5; }));
+    CHECK(answered >= 10);
+    bystander.on_pong = nullptr;
+  }
+}
