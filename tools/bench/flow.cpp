@@ -93,6 +93,7 @@ class Flow {
 
   void start_listening();
   void stop_listening();
+  Phase phase_of(double duration_s) const;
   Phase measured_phase() const;
   void warm_up();
   void measure(const Phase& phase);
@@ -163,32 +164,30 @@ void Flow::stop_listening() {
 }
 
 // With a pace, how long is how many: the last message has its due time too.
-Phase Flow::measured_phase() const {
+Phase Flow::phase_of(double duration_s) const {
   Phase phase;
   phase.burst = options_.burst;
-  const double publishers = options_.publishers;
-  if (options_.rate > 0) phase.interval_ns = publishers * 1e9 / options_.rate;
+  if (options_.rate > 0) {
+    phase.interval_ns = options_.publishers * 1e9 / options_.rate;
+    phase.messages = std::max<uint64_t>(1, uint64_t(options_.rate * duration_s));
+  } else {
+    phase.end_ns = int64_t(duration_s * 1e9);
+  }
+  return phase;
+}
+
+Phase Flow::measured_phase() const {
+  Phase phase = phase_of(options_.duration_s);
   if (options_.messages > 0) {
     phase.messages = options_.messages;
-  } else if (options_.rate > 0) {
-    phase.messages = std::max<uint64_t>(1, uint64_t(options_.rate * options_.duration_s));
-  } else {
-    phase.end_ns = int64_t(options_.duration_s * 1e9);
+    phase.end_ns = INT64_MAX;
   }
   return phase;
 }
 
 void Flow::warm_up() {
   if (options_.warmup_s <= 0) return;
-  Phase phase;
-  phase.burst = options_.burst;
-  if (options_.rate > 0) {
-    phase.interval_ns = options_.publishers * 1e9 / options_.rate;
-    phase.messages = std::max<uint64_t>(1, uint64_t(options_.rate * options_.warmup_s));
-  } else {
-    phase.end_ns = int64_t(options_.warmup_s * 1e9);
-  }
-  run_phase(phase, false);
+  run_phase(phase_of(options_.warmup_s), false);
   for (const auto& subscriber : peers_.subscribers) subscriber->reset_latency_later();
 }
 
