@@ -13,6 +13,9 @@
 //          what the consumer sees    not yet published
 //
 // A record never wraps: when it does not fit before the end, a padding record fills the rest.
+//
+// Bytes say little about the work that records are. So the consumer may also give credit, in a unit
+// that the two ends agree on: without any left there is no room, however much is free.
 
 #include <algorithm>
 #include <atomic>
@@ -57,10 +60,19 @@ class Mailbox {
   /// Whether a record of so many bytes can be written now.
   bool has_room(size_t record_bytes) {
     const size_t need = framed(record_bytes);
-    if (need <= room(tail_seen_)) return true;
+    if (need <= room(tail_seen_) && spent_ < credit_seen_) return true;
     tail_seen_ = tail_.load(std::memory_order_seq_cst);
-    return need <= room(tail_seen_);
+    credit_seen_ = credit_.load(std::memory_order_seq_cst);
+    return need <= room(tail_seen_) && spent_ < credit_seen_;
   }
+
+  /// What is left of the credit. Looks at the consumer's line only when that is less than `wanted`.
+  uint64_t credit(uint64_t wanted) {
+    if (spent_ + wanted > credit_seen_) credit_seen_ = credit_.load(std::memory_order_seq_cst);
+    return credit_seen_ - std::min(spent_, credit_seen_);
+  }
+  /// Records may cost more than is left: that is taken from what will be granted.
+  void spend(uint64_t credit) { spent_ += credit; }
 
   /// The largest record that can be written next without a look at the consumer's line; 0 when none
   /// is known to fit.
@@ -153,6 +165,10 @@ class Mailbox {
 
   size_t unreleased_bytes() const { return read_ - released_; }
 
+  /// How much the producer may spend in all, from the beginning on. Without any grant: no bound.
+  /// One that ends a want of room comes before the release() that says so.
+  void grant(uint64_t credit) { credit_.store(credit, std::memory_order_seq_cst); }
+
   /// Gives the room of what was popped back to the producer. True when the producer waits for room
   /// and has enough of it now to go on: it should be woken.
   bool release() {
@@ -205,6 +221,8 @@ class Mailbox {
   alignas(cache_line_bytes) uint64_t written_ = 0;
   uint64_t published_ = 0;
   uint64_t tail_seen_ = 0;
+  uint64_t credit_seen_ = 0;
+  uint64_t spent_ = 0;
   uint64_t last_ = 0;  // Where the last record begins.
   size_t last_bytes_ = 0;
 
@@ -212,6 +230,7 @@ class Mailbox {
   std::atomic<bool> producer_waits_{false};
 
   alignas(cache_line_bytes) std::atomic<uint64_t> tail_{0};
+  std::atomic<uint64_t> credit_{UINT64_MAX};
 
   alignas(cache_line_bytes) uint64_t read_ = 0;
   uint64_t released_ = 0;

@@ -404,7 +404,7 @@ uint16_t Router::stall_for(bool sole) const {
 
 // ---- From another shard.
 
-void Router::on_record(ShardId from, std::string_view record) {
+size_t Router::on_record(ShardId from, std::string_view record) {
   shard_.stats().messages_from_shards++;
   const MessageHead& head = message_head(record);
   record.remove_prefix(sizeof head);
@@ -416,7 +416,7 @@ void Router::on_record(ShardId from, std::string_view record) {
       if (*receivers > 0 && deliver_run(memo, run.messages(), nullptr, sole) == Delivery::slow) {
         hold_back(from, head, sole);
       }
-      return;
+      return run.messages().count;
     }
   }
   MessageExtension extension;
@@ -456,7 +456,7 @@ void Router::on_record(ShardId from, std::string_view record) {
       // A maximum that was reached, or a close, changes who gets the next.
       plan = &plan_for(memo, extension.account, text.subject);
     }
-    return;
+    return messages.count;
   }
   Message message{text, record.data(), head.message_bytes, tail_bytes_of(head), {}};
   if ((head.flags & message_by_reference) != 0) [[unlikely]] {
@@ -465,6 +465,7 @@ void Router::on_record(ShardId from, std::string_view record) {
     message.block = core::BlockRef(part.block);
   }
   deliver_record(*plan, head, extension, groups, message);
+  return 1;
 }
 
 void Router::deliver_record(const Plan& plan, const MessageHead& head,

@@ -72,8 +72,9 @@ class Router {
   /// of them, unless the publisher has to wait or is closed.
   size_t publish_again(Connection& publisher, std::string_view subject, const MessageRun& run);
 
-  /// A record from another shard: everyone here whom it concerns gets it.
-  void on_record(ShardId from, std::string_view record);
+  /// A record from another shard: everyone here whom it concerns gets it. Returns how many messages
+  /// it was.
+  size_t on_record(ShardId from, std::string_view record);
 
   /// Whether nobody has any part of the request any more, now that these are lost.
   bool is_lost(const NoRespondersHead& notice);

@@ -99,6 +99,10 @@ size_t Router::publish_run(Connection& publisher, RouteMemo& memo, MessageRun ru
   const auto receivers = receivers_of_run(memo, &publisher);
   if (!receivers) return 0;
   if (*receivers > 0) run.count = std::min(run.count, shard_.room_in_turn(*receivers));
+  for (const ShardId to : memo.plan().shards) {
+    run.count = std::min(run.count, shard_.link().credit(to, run.count));
+  }
+  if (run.count == 0) return 0;
   const bool sole = *receivers + memo.plan().shards.size() == 1;
   if (!stays_in_place(memo, run) || !hand_over_in_place(publisher, memo, run, sole)) {
     for (const ShardId to : memo.plan().shards) {
@@ -136,7 +140,7 @@ bool Router::hand_over_in_place(const Connection& publisher, const RouteMemo& me
   const InPlacePart part{hold, run.first, static_cast<uint32_t>(run.stride_bytes),
                          static_cast<uint32_t>(run.count)};
   for (const ShardId to : shards) {
-    char* const record = shard_.link().append_in_place(to);
+    char* const record = shard_.link().append_in_place(to, run.count);
     write_run_head(record, publisher, memo, run, sole).flags |= message_in_place;
     put(record + sizeof(MessageHead), &part, sizeof part);
   }

@@ -60,7 +60,7 @@ Shard::Shard(ShardId id, ServerState& state, core::Mesh& mesh, core::Reactor& re
       timers_(reactor.now_ns()),
       recorder_(id),
       interest_(id, static_cast<ShardId>(mesh.shards()), state.hash_seed),
-      link_(id, mesh, reactor, interest_, stats_),
+      link_(id, mesh, reactor, interest_, stats_, state.deliveries_per_turn),
       fences_(link_),
       router_(*this, random_.next()),
       parked_(mesh.shards()) {

@@ -27,17 +27,20 @@ std::string_view bytes_of(const Record& record) {
 }  // namespace
 
 ShardLink::ShardLink(ShardId here, core::Mesh& mesh, core::Reactor& reactor, Interest& interest,
-                     ShardStats& stats)
+                     ShardStats& stats, uint64_t deliveries_per_turn)
     : here_(here),
       shards_(static_cast<ShardId>(mesh.shards())),
       mesh_(mesh),
       reactor_(reactor),
       interest_(interest),
       stats_(stats),
+      deliveries_per_turn_(deliveries_per_turn),
       peers_(mesh.shards()) {
   if (shards_ == 1) return;
   for (ShardId to = 0; to < shards_; to++) {
-    if (to != here) peers_[to].data_out = &out(Lane::data, to);
+    if (to == here) continue;
+    peers_[to].data_out = &out(Lane::data, to);
+    grant(to);
   }
   const core::Mailbox& any = out(Lane::data, here == 0 ? 1 : 0);
   record_bytes_max_ = any.record_bytes_max();
@@ -110,6 +113,7 @@ bool ShardLink::flush_side(ShardId to) {
     if (!mailbox.has_room(first.record.size())) return false;
     put(mailbox.append(first.record.size()), first.record);
     if (first.lane == Lane::data) {
+      mailbox.spend(1);
       peers_[to].route_version = 0;
       peers_[to].run_bytes = 0;
     }
@@ -215,11 +219,18 @@ void ShardLink::drain(Shard& shard) {
   for (ShardId from = 0; from < shards_; from++) {
     if (from != here_) drain_control(from, shard);
   }
-  for (ShardId i = 0; i < shards_; i++) {
-    const auto from = static_cast<ShardId>((first_drained_ + i) % shards_);
-    if (from != here_) drain_data(from, peers_[from].data_head, shard);
+  // A lane that fills the turn is the last one in the next.
+  const uint64_t deliveries_end = shard.router().deliveries() + deliveries_per_turn_;
+  const ShardId first = first_drained_;
+  first_drained_ = static_cast<ShardId>((first + 1) % shards_);
+  for (ShardId i = 0; i < shards_ && shard.router().deliveries() < deliveries_end; i++) {
+    const auto from = static_cast<ShardId>((first + i) % shards_);
+    if (from == here_) continue;
+    drain_data(from, deliveries_end, shard);
+    if (shard.router().deliveries() >= deliveries_end) {
+      first_drained_ = static_cast<ShardId>((from + 1) % shards_);
+    }
   }
-  first_drained_ = static_cast<ShardId>((first_drained_ + 1) % shards_);
 }
 
 void ShardLink::drain_control(ShardId from, Shard& shard) {
@@ -273,20 +284,37 @@ void ShardLink::on_control(ShardId from, std::string_view record, Shard& shard) 
   assert(false && "a message on a control lane");
 }
 
-void ShardLink::drain_data(ShardId from, uint64_t head, Shard& shard) {
+void ShardLink::drain_data(ShardId from, uint64_t deliveries_end, Shard& shard) {
   core::Mailbox& mailbox = in(Lane::data, from);
+  LaneWindow& window = peers_[from].window;
+  Router& router = shard.router();
   const uint64_t begin = mailbox.consumed_position();
-  const uint64_t delivered = shard.router().deliveries();
   while (mailbox.consumed_position() - begin < drain_bytes_per_turn &&
-         shard.router().deliveries() - delivered < shard.state().deliveries_per_turn) {
-    const std::span<const char> record = mailbox.peek(head);
+         router.deliveries() < deliveries_end) {
+    const std::span<const char> record = mailbox.peek(peers_[from].data_head);
     if (record.empty()) break;
-    shard.router().on_record(from, {record.data(), record.size()});
+    const uint64_t delivered = router.deliveries();
+    const size_t messages = router.on_record(from, {record.data(), record.size()});
+    window.count(messages, router.deliveries() - delivered);
     mailbox.pop(record);
     // The producer may be waiting for room while we read on.
-    if (mailbox.unreleased_bytes() >= release_early_bytes_ && mailbox.release()) touch(from);
+    if (mailbox.unreleased_bytes() >= release_early_bytes_) release_data(from);
   }
+  release_data(from);
+}
+
+void ShardLink::release_data(ShardId from) {
+  core::Mailbox& mailbox = in(Lane::data, from);
+  if (mailbox.unreleased_bytes() == 0) return;
+  grant(from);
   if (mailbox.release()) touch(from);
+}
+
+// All lanes together may have as much waiting as fills two turns: one is read while the next one is
+// written.
+void ShardLink::grant(ShardId from) {
+  const uint64_t deliveries = std::max<uint64_t>(1, 2 * deliveries_per_turn_ / (shards_ - 1u));
+  in(Lane::data, from).grant(peers_[from].window.credit(deliveries));
 }
 
 void ShardLink::discard_inbound() {

@@ -25,6 +25,7 @@
 #include "core/mesh.hpp"
 #include "core/reactor.hpp"
 #include "server/interest.hpp"
+#include "server/lane_window.hpp"
 #include "server/record.hpp"
 #include "server/stats.hpp"
 
@@ -44,7 +45,7 @@ class ShardLink {
   static constexpr size_t in_place_bytes = sizeof(MessageHead) + sizeof(InPlacePart);
 
   ShardLink(ShardId here, core::Mesh& mesh, core::Reactor& reactor, Interest& interest,
-            ShardStats& stats);
+            ShardStats& stats, uint64_t deliveries_per_turn);
   ~ShardLink();
   ShardLink(const ShardLink&) = delete;
   ShardLink& operator=(const ShardLink&) = delete;
@@ -72,12 +73,16 @@ class ShardLink {
       publish_early(to);
     peer.touched = true;
     peer.run_bytes = 0;
+    peer.data_out->spend(1);
     return peer.data_out->append(record_bytes);
   }
 
+  /// How many of so many messages `to` is ready to have waiting for it now.
+  size_t credit(ShardId to, size_t messages) { return peers_[to].data_out->credit(messages); }
+
   /// How many messages like those of the run can be handed over at once: in one record, from one
   /// origin, on the route of the record before. 0 when something is unusual, and has_room() and
-  /// append() are to be asked.
+  /// append() are to be asked. It does not ask for credit().
   size_t run_room(ShardId to, uint64_t route_version, uint32_t origin,
                   const MessageRun& run) const {
     const Peer& peer = peers_[to];
@@ -100,6 +105,7 @@ class ShardLink {
   /// REQUIRES that it has no more messages than its run_room().
   RunPlace append_run(ShardId to, uint32_t origin, const MessageRun& run) {
     Peer& peer = peers_[to];
+    peer.data_out->spend(run.count);
     const size_t bytes = run.count * run.content_bytes();
     if (room_behind(peer, origin, run) > 0) {
       peer.run_bytes -= bytes;
@@ -122,9 +128,11 @@ class ShardLink {
     return peer.route_version == route_version && route_version != 0 && interest_flushed() &&
            peer.side.empty() && peer.data_out->known_room_bytes() >= in_place_bytes;
   }
-  /// Room for a MessageHead with an InPlacePart behind it. REQUIRES has_room_in_place().
-  char* append_in_place(ShardId to) {
+  /// Room for a MessageHead with an InPlacePart of so many messages behind it. REQUIRES
+  /// has_room_in_place().
+  char* append_in_place(ShardId to, size_t messages) {
     Peer& peer = peers_[to];
+    peer.data_out->spend(messages);
     peer.touched = true;
     peer.told_much = true;
     peer.run_bytes = 0;
@@ -223,7 +231,9 @@ class ShardLink {
   void publish_control();
   void touch(ShardId to);
   void drain_control(ShardId from, Shard& shard);
-  void drain_data(ShardId from, uint64_t head, Shard& shard);
+  void drain_data(ShardId from, uint64_t deliveries_end, Shard& shard);
+  void release_data(ShardId from);
+  void grant(ShardId from);
   void on_control(ShardId from, std::string_view record, Shard& shard);
 
   struct Deferred {
@@ -245,6 +255,7 @@ class ShardLink {
     uint64_t confirmed_epoch = 0;  // What of it we have acknowledged.
     uint64_t seen_acknowledged = 0;
     uint64_t data_head = 0;  // As of this turn.
+    LaneWindow window;       // Of its data lane to here.
     StallRecord last_stall;
   };
 
@@ -254,6 +265,7 @@ class ShardLink {
   core::Reactor& reactor_;
   Interest& interest_;
   ShardStats& stats_;
+  const uint64_t deliveries_per_turn_;
   size_t record_bytes_max_ = SIZE_MAX;
   size_t publish_early_bytes_ = SIZE_MAX;
   size_t release_early_bytes_ = SIZE_MAX;

@@ -393,6 +393,32 @@ TEST_CASE("mailbox: room comes back with release, not with pop") {
   CHECK(mailbox.has_room(60));
 }
 
+TEST_CASE("mailbox: without credit there is no room, however much is free") {
+  Mailbox mailbox(1024);
+  const auto append = [&](uint64_t credit) {
+    REQUIRE(mailbox.has_room(4));
+    fill(mailbox.append(4), "text");
+    mailbox.spend(credit);
+    mailbox.publish();
+  };
+  mailbox.grant(5);
+  append(2);
+  CHECK(mailbox.credit(UINT32_MAX) == 3);
+  append(2);
+  CHECK(mailbox.credit(1) == 1);
+  append(3);  // More than is left: what is granted next pays for it.
+  CHECK(mailbox.credit(1) == 0);
+  mailbox.want_room();
+  CHECK(!mailbox.has_room(4));
+  pop(mailbox, mailbox.head());
+  mailbox.grant(7);
+  CHECK(mailbox.release());
+  CHECK(!mailbox.has_room(4));
+  mailbox.grant(8);
+  CHECK(mailbox.has_room(4));
+  CHECK(mailbox.credit(1) == 1);
+}
+
 TEST_CASE("mailbox: a producer that waits is to be woken once, by the release that makes room") {
   Mailbox mailbox(64);
   mailbox.append(60);

@@ -384,17 +384,22 @@ TEST_CASE("server: a request that is lost everywhere is answered, wherever its p
   }
 }
 
-// Of a-turn-has-no-end: a message for many is as much work as many messages, and a turn that did it
-// all at once would keep everybody else waiting.
+// Of a-turn-has-no-end and a-lane-takes-all: a message for many is as much work as many messages. A
+// turn that did it all at once would keep everybody else waiting, and a lane that took it all would
+// keep waiting whose PONG comes behind it.
 TEST_CASE("server: who says little is answered in the midst of a flood for many") {
-  for (const unsigned shards : {1u, 2u}) {
-    CAPTURE(shards);
-    Scenario scenario = with_shards(shards);
+  struct {
+    unsigned shards, publisher, bystander;  // The subscriber is 0; those of two shards take turns.
+  } const places[] = {{1, 1, 2}, {2, 2, 1}, {2, 1, 2}};
+  for (const auto& place : places) {
+    CAPTURE(place.shards);
+    CAPTURE(place.publisher);
+    Scenario scenario = with_shards(place.shards);
     scenario.deliveries_per_turn = 10;
     Scene scene(3, scenario);
     Talker& subscriber = scene.talker(0);
-    Talker& publisher = scene.talker(shards == 1 ? 1 : 2);
-    Talker& bystander = scene.talker(shards == 1 ? 2 : 1);
+    Talker& publisher = scene.talker(place.publisher);
+    Talker& bystander = scene.talker(place.bystander);
     for (unsigned sid = 1; sid <= 5; sid++)
       subscriber.say("SUB flood " + std::to_string(sid) + "\r\n");
     scene.settle(subscriber);
