@@ -62,15 +62,17 @@ class Mailbox {
     const size_t need = framed(record_bytes);
     if (need <= room(tail_seen_) && spent_ < credit_seen_) return true;
     tail_seen_ = tail_.load(std::memory_order_seq_cst);
-    credit_seen_ = credit_.load(std::memory_order_seq_cst);
+    look_for_credit();
     return need <= room(tail_seen_) && spent_ < credit_seen_;
   }
 
   /// What is left of the credit. Looks at the consumer's line only when that is less than `wanted`.
   uint64_t credit(uint64_t wanted) {
-    if (spent_ + wanted > credit_seen_) credit_seen_ = credit_.load(std::memory_order_seq_cst);
+    if (spent_ + wanted > credit_seen_) look_for_credit();
     return credit_seen_ - std::min(spent_, credit_seen_);
   }
+  /// What the consumer said, when the credit was last looked for, that one of it is worth.
+  uint32_t price() const { return price_seen_; }
   /// Records may cost more than is left: that is taken from what will be granted.
   void spend(uint64_t credit) { spent_ += credit; }
 
@@ -167,7 +169,10 @@ class Mailbox {
 
   /// How much the producer may spend in all, from the beginning on. Without any grant: no bound.
   /// One that ends a want of room comes before the release() that says so.
-  void grant(uint64_t credit) { credit_.store(credit, std::memory_order_seq_cst); }
+  void grant(uint64_t credit, uint32_t price) {
+    price_.store(price, std::memory_order_relaxed);
+    credit_.store(credit, std::memory_order_seq_cst);
+  }
 
   /// Gives the room of what was popped back to the producer. True when the producer waits for room
   /// and has enough of it now to go on: it should be woken.
@@ -202,6 +207,11 @@ class Mailbox {
     return to_end > at_front ? to_end : at_front;
   }
 
+  void look_for_credit() {
+    credit_seen_ = credit_.load(std::memory_order_seq_cst);
+    price_seen_ = price_.load(std::memory_order_relaxed);
+  }
+
   char* begin_record(size_t at, size_t record_bytes) {
     write_header(at, static_cast<uint32_t>(record_bytes));
     last_ = written_;
@@ -223,6 +233,7 @@ class Mailbox {
   uint64_t tail_seen_ = 0;
   uint64_t credit_seen_ = 0;
   uint64_t spent_ = 0;
+  uint32_t price_seen_ = 1;
   uint64_t last_ = 0;  // Where the last record begins.
   size_t last_bytes_ = 0;
 
@@ -231,6 +242,7 @@ class Mailbox {
 
   alignas(cache_line_bytes) std::atomic<uint64_t> tail_{0};
   std::atomic<uint64_t> credit_{UINT64_MAX};
+  std::atomic<uint32_t> price_{1};
 
   alignas(cache_line_bytes) uint64_t read_ = 0;
   uint64_t released_ = 0;

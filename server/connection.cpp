@@ -209,6 +209,7 @@ void Connection::on_bytes(std::string_view bytes) {
   const uint64_t messages_before = in_messages_;
   const uint64_t bytes_before = in_bytes_;
   if (pauses_ != 0) return keep(bytes);
+  shard_.budget().begin_share(share_turn_);
   if (awaits_proxy_header_ && !take_proxy_header(bytes)) return;
   bytes = complete_carried(bytes);
   if (open() && pauses_ == 0 && !bytes.empty()) {
@@ -332,10 +333,10 @@ void Connection::resume(Pause pause) {
   read_on();
 }
 
-void Connection::wait_for_turn() {
-  if (!open() || (pauses_ & pause_turn) != 0) return;
-  pauses_ |= pause_turn;
-  shard_.resume_at(*this, shard_.now_ns() + 1, pause_turn);
+void Connection::wait_for_share() {
+  if (!open() || (pauses_ & pause_share) != 0) return;
+  pauses_ |= pause_share;
+  shard_.wait_for_share(*this);
 }
 
 void Connection::stall(uint16_t stall_ms) {

@@ -55,7 +55,7 @@ enum Pause : uint8_t {
   pause_interest = 8,  // It subscribes faster than other shards are told.
   pause_proof = 16,    // Helpers look whether it is who it says.
   pause_inflate = 32,  // What it sent is longer than it looked: the rest is for later turns.
-  pause_turn = 64,     // What it published has been delivered so often that others come first.
+  pause_share = 64,    // What it published was much work, and others come first.
 };
 
 class Connection {
@@ -112,7 +112,7 @@ class Connection {
   /// Waits for room; the shard resumes it.
   void wait_for_room() { pauses_ |= pause_room; }
   /// Its next command is for the next turn.
-  void wait_for_turn();
+  void wait_for_share();
   /// A subscriber of what it publishes reads slowly; it is held when this read has been dealt with.
   void want_stall(uint16_t stall_ms) { stall_wanted_ms_ = stall_ms; }
 
@@ -393,7 +393,8 @@ class Connection {
   uint64_t uncounted_messages_ = 0;  // Delivered since settle_counts().
   uint64_t uncounted_bytes_ = 0;
   uint32_t stalls_ = 0;
-  int64_t read_ns_ = 0;  // When it was last read from.
+  uint32_t share_turn_ = 0;  // In which it last had a share.
+  int64_t read_ns_ = 0;      // When it was last read from.
   std::unique_ptr<ClientName> client_name_;
   core::PeerAddress peer_;
 };

@@ -143,7 +143,7 @@ bool Router::publish(Connection& publisher, const protocol::Command& command) {
     answer_no_responders(publisher, command.subject, command.reply);
   }
   if (slow) publisher.want_stall(stall_for(sole));
-  if (shard_.turn_is_full()) publisher.wait_for_turn();
+  if (shard_.budget().share_is_full()) publisher.wait_for_share();
   return true;
 }
 
@@ -303,6 +303,7 @@ void Router::hand_over(const Connection& publisher, const Message& message, uint
     write_content(out, there, message);
     if (message.block) [[unlikely]]
       shard_.link().told_much(to);
+    shard_.budget().spend_elsewhere(shard_.link().price(to));
   }
   shard_.stats().messages_to_shards += targeted_.size();
 }
@@ -328,7 +329,7 @@ bool Router::may_deliver(const Subscription& subscription, const Connection* pub
 Router::Delivery Router::deliver(Subscription& subscription, const Message& message, bool sole) {
   Connection& receiver = shard_.owner(subscription);
   subscription.count_delivered(1);
-  deliveries_++;
+  shard_.budget().spend(work_of(message.size));
   const Delivery delivery = append(receiver, subscription, message, sole);
   if (subscription.delivered_max != 0 && subscription.delivered >= subscription.delivered_max) {
     receiver.end_subscription(subscription);

@@ -58,9 +58,6 @@ class Router {
   static constexpr uint16_t sole_stall_ms = 40;
   static constexpr uint16_t last_stall_ms = 320;
 
-  /// Since it began: one for each message that a subscription here was given.
-  uint64_t deliveries() const { return deliveries_; }
-
   Router(Shard& shard, uint64_t seed);
 
   /// False when a mailbox has no room for it: then nothing was delivered to anyone, and the
@@ -139,7 +136,6 @@ class Router {
                    const Message& message, uint32_t parts);
 
   Shard& shard_;
-  uint64_t deliveries_ = 0;
   core::Random random_;
   const size_t reference_bytes_;
   const size_t in_place_bytes_;

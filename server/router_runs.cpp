@@ -98,10 +98,14 @@ size_t Router::publish_run(Connection& publisher, RouteMemo& memo, MessageRun ru
   }
   const auto receivers = receivers_of_run(memo, &publisher);
   if (!receivers) return 0;
-  if (*receivers > 0) run.count = std::min(run.count, shard_.room_in_turn(*receivers));
+  TurnBudget& budget = shard_.budget();
+  uint64_t elsewhere_each = 0;
   for (const ShardId to : memo.plan().shards) {
     run.count = std::min(run.count, shard_.link().credit(to, run.count));
+    elsewhere_each += shard_.link().price(to);
   }
+  run.count =
+      std::min(run.count, budget.room_in_share(*receivers * work_of(run.size), elsewhere_each));
   if (run.count == 0) return 0;
   const bool sole = *receivers + memo.plan().shards.size() == 1;
   if (!stays_in_place(memo, run) || !hand_over_in_place(publisher, memo, run, sole)) {
@@ -116,7 +120,8 @@ size_t Router::publish_run(Connection& publisher, RouteMemo& memo, MessageRun ru
   if (*receivers > 0 && deliver_run(memo, run, &publisher, sole) == Delivery::slow) {
     publisher.want_stall(stall_for(sole));
   }
-  if (shard_.turn_is_full()) publisher.wait_for_turn();
+  budget.spend_elsewhere(run.count * elsewhere_each);
+  if (budget.share_is_full()) publisher.wait_for_share();
   return run.count;
 }
 
@@ -232,7 +237,7 @@ Router::Delivery Router::deliver_part(RouteMemo& memo, const MessageRun& part,
       append_batches(outbox, sid, subject, part);
     }
     subscription->count_delivered(part.count);
-    deliveries_ += part.count;
+    shard_.budget().spend(part.count * work_of(part.size));
     receiver.flush_later();
     receiver.count_out(part.count, part.count * part.size);
     if (settle(receiver, sole) == Delivery::slow) slowest = Delivery::slow;

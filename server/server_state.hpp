@@ -34,9 +34,9 @@ struct ServerState {
   uint64_t memory_budget_bytes = INT64_MAX;
   std::unique_ptr<WatchSlot[]> watch_slots;  // By shard; none when nobody watches.
   uint64_t hash_seed = 0;  // Of the interest indices, so that no client can choose collisions.
-  /// What a turn of a shard gives to subscriptions, of the records of one lane and of what its own
-  /// clients publish, before it ends: some milliseconds of work.
-  uint64_t deliveries_per_turn = 128 * 1024;
+  /// What a turn of a shard gives to subscriptions (see work_of()), of what other shards say and of
+  /// what its own clients publish, before it ends: some milliseconds of each.
+  uint64_t work_per_turn = 128 * 1024;
 
   std::atomic<Phase> phase{Phase::running};
   std::atomic<uint64_t> roll_call{0};  // Each shard answers a new number in its next turn.

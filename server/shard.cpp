@@ -60,8 +60,9 @@ Shard::Shard(ShardId id, ServerState& state, core::Mesh& mesh, core::Reactor& re
       timers_(reactor.now_ns()),
       recorder_(id),
       interest_(id, static_cast<ShardId>(mesh.shards()), state.hash_seed),
-      link_(id, mesh, reactor, interest_, stats_, state.deliveries_per_turn),
+      link_(id, mesh, reactor, interest_, stats_, state.work_per_turn),
       fences_(link_),
+      budget_(state.work_per_turn),
       router_(*this, random_.next()),
       parked_(mesh.shards()) {
   mesh_.join(id, *this, reactor.handle());
@@ -137,7 +138,9 @@ void Shard::turn(std::span<const core::Completion> completions) {
   complete_sends(completions);
   recorder_.enter("records");
   link_.drain(*this);
-  turn_full_at_ = router_.deliveries() + state_.deliveries_per_turn;
+  budget_.begin_turn(waiting_.size() + parked_count_);
+  recorder_.enter("shares");
+  give_shares();
   recorder_.enter("completions");
   complete(completions);
   recorder_.enter("timers");
@@ -327,6 +330,8 @@ void Shard::resume_at(Connection& connection, int64_t due_ns, Pause pause) {
   stalled_.insert(place, {handle(connection), due_ns, pause});
 }
 
+void Shard::wait_for_share(Connection& connection) { waiting_.push_back(handle(connection)); }
+
 void Shard::park(Connection& connection, ShardId target, size_t record_bytes) {
   stats_.parked++;
   connection.wait_for_room();
@@ -400,7 +405,21 @@ void Shard::resume_waiting() {
     }
   }
   if (parked_count_ > 0) resume_parked();
+  give_shares();
   for (const auto& listener : listeners_) listener->on_turn(now_ns());
+}
+
+// Whoever has had one and wants more comes behind the others, in this turn if they leave enough.
+// Those who come with something new have it later than those who wait, but for their first message:
+// who says little has no share to wait for.
+void Shard::give_shares() {
+  while (!waiting_.empty() && !budget_.turn_is_full()) {
+    const Handle each = waiting_.front();
+    waiting_.pop_front();
+    if (Connection* connection = find(each.slot, each.generation)) {
+      connection->resume(pause_share);
+    }
+  }
 }
 
 void Shard::resume_parked() {
@@ -585,7 +604,7 @@ void Shard::watch_memory() {
 // ---- Sleep.
 
 bool Shard::has_work() const {
-  return !dirty_.empty() || (!closing_.empty() && !link_.interest_lags()) ||
+  return !dirty_.empty() || !waiting_.empty() || (!closing_.empty() && !link_.interest_lags()) ||
          (!starved_.empty() && reactor_.receive_buffers() > 0);
 }
 

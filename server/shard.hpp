@@ -34,6 +34,7 @@
 #include "server/shard_link.hpp"
 #include "server/shard_watch.hpp"
 #include "server/stats.hpp"
+#include "server/turn_budget.hpp"
 #include "server/turn_watch.hpp"
 
 namespace peal::server {
@@ -107,14 +108,9 @@ class Shard final : public core::Lendable {
   void recv_later(Connection& connection);
   void resume_at(Connection& connection, int64_t due_ns, Pause pause = pause_stall);
 
-  /// A message for a thousand subscribers is as much work as a thousand messages: a turn ends when
-  /// it has delivered so many, or whoever else has something to say would wait long for its end.
-  bool turn_is_full() const { return router_.deliveries() >= turn_full_at_; }
-  /// How many messages for so many subscribers it still takes: one at least.
-  size_t room_in_turn(size_t subscribers) const {
-    if (turn_is_full()) return 1;
-    return (turn_full_at_ - router_.deliveries()) / subscribers + 1;
-  }
+  TurnBudget& budget() { return budget_; }
+  /// Until everyone else who waits for a share of the work has had one.
+  void wait_for_share(Connection& connection);
   /// Until `target` has room for a record of this size.
   void park(Connection& connection, ShardId target, size_t record_bytes);
 
@@ -175,6 +171,7 @@ class Shard final : public core::Lendable {
   void complete_sends(std::span<const core::Completion> completions);
   void complete(std::span<const core::Completion> completions);
   void resume_waiting();
+  void give_shares();
   void resume_parked();
   void forget_closed();
   void arm_starved();
@@ -217,6 +214,7 @@ class Shard final : public core::Lendable {
   Interest interest_;
   ShardLink link_;
   Fences fences_;
+  TurnBudget budget_;
   Router router_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unique_ptr<ShardWatch> watch_;  // When somebody watches.
@@ -230,6 +228,7 @@ class Shard final : public core::Lendable {
   std::vector<Handle> flushing_;
   std::deque<Handle> closing_;              // Their subscriptions are still to be taken out.
   std::deque<Handle> starved_;              // Wait for a receive buffer.
+  std::deque<Handle> waiting_;              // For a share of a turn.
   std::deque<Stalled> stalled_;             // In order of time.
   std::vector<std::deque<Parked>> parked_;  // By the shard that had no room.
   size_t parked_count_ = 0;
@@ -251,7 +250,6 @@ class Shard final : public core::Lendable {
   bool over_budget_ = false;
   Handle cut_off_{0, 0};  // Who was last, for the budget's sake.
   size_t turn_completions_ = 0;
-  uint64_t turn_full_at_ = 0;  // Of the router's deliveries.
   uint64_t completions_total_ = 0;
   int64_t poll_until_ns_ = 0;
   int64_t refusals_second_ns_ = 0;  // In which refused admissions are counted for the log.

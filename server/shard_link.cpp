@@ -27,14 +27,14 @@ std::string_view bytes_of(const Record& record) {
 }  // namespace
 
 ShardLink::ShardLink(ShardId here, core::Mesh& mesh, core::Reactor& reactor, Interest& interest,
-                     ShardStats& stats, uint64_t deliveries_per_turn)
+                     ShardStats& stats, uint64_t work_per_turn)
     : here_(here),
       shards_(static_cast<ShardId>(mesh.shards())),
       mesh_(mesh),
       reactor_(reactor),
       interest_(interest),
       stats_(stats),
-      deliveries_per_turn_(deliveries_per_turn),
+      work_per_turn_(work_per_turn),
       peers_(mesh.shards()) {
   if (shards_ == 1) return;
   for (ShardId to = 0; to < shards_; to++) {
@@ -220,14 +220,15 @@ void ShardLink::drain(Shard& shard) {
     if (from != here_) drain_control(from, shard);
   }
   // A lane that fills the turn is the last one in the next.
-  const uint64_t deliveries_end = shard.router().deliveries() + deliveries_per_turn_;
+  const TurnBudget& budget = shard.budget();
+  const uint64_t work_end = budget.spent() + work_per_turn_;
   const ShardId first = first_drained_;
   first_drained_ = static_cast<ShardId>((first + 1) % shards_);
-  for (ShardId i = 0; i < shards_ && shard.router().deliveries() < deliveries_end; i++) {
+  for (ShardId i = 0; i < shards_ && budget.spent() < work_end; i++) {
     const auto from = static_cast<ShardId>((first + i) % shards_);
     if (from == here_) continue;
-    drain_data(from, deliveries_end, shard);
-    if (shard.router().deliveries() >= deliveries_end) {
+    drain_data(from, work_end, shard);
+    if (budget.spent() >= work_end) {
       first_drained_ = static_cast<ShardId>((from + 1) % shards_);
     }
   }
@@ -284,18 +285,17 @@ void ShardLink::on_control(ShardId from, std::string_view record, Shard& shard) 
   assert(false && "a message on a control lane");
 }
 
-void ShardLink::drain_data(ShardId from, uint64_t deliveries_end, Shard& shard) {
+void ShardLink::drain_data(ShardId from, uint64_t work_end, Shard& shard) {
   core::Mailbox& mailbox = in(Lane::data, from);
   LaneWindow& window = peers_[from].window;
-  Router& router = shard.router();
+  const TurnBudget& budget = shard.budget();
   const uint64_t begin = mailbox.consumed_position();
-  while (mailbox.consumed_position() - begin < drain_bytes_per_turn &&
-         router.deliveries() < deliveries_end) {
+  while (mailbox.consumed_position() - begin < drain_bytes_per_turn && budget.spent() < work_end) {
     const std::span<const char> record = mailbox.peek(peers_[from].data_head);
     if (record.empty()) break;
-    const uint64_t delivered = router.deliveries();
-    const size_t messages = router.on_record(from, {record.data(), record.size()});
-    window.count(messages, router.deliveries() - delivered);
+    const uint64_t work_before = budget.spent();
+    const size_t messages = shard.router().on_record(from, {record.data(), record.size()});
+    window.count(messages, budget.spent() - work_before);
     mailbox.pop(record);
     // The producer may be waiting for room while we read on.
     if (mailbox.unreleased_bytes() >= release_early_bytes_) release_data(from);
@@ -313,8 +313,9 @@ void ShardLink::release_data(ShardId from) {
 // All lanes together may have as much waiting as fills two turns: one is read while the next one is
 // written.
 void ShardLink::grant(ShardId from) {
-  const uint64_t deliveries = std::max<uint64_t>(1, 2 * deliveries_per_turn_ / (shards_ - 1u));
-  in(Lane::data, from).grant(peers_[from].window.credit(deliveries));
+  LaneWindow& window = peers_[from].window;
+  const uint64_t work = std::max<uint64_t>(1, 2 * work_per_turn_ / (shards_ - 1u));
+  in(Lane::data, from).grant(window.credit(work), window.price());
 }
 
 void ShardLink::discard_inbound() {

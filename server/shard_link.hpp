@@ -45,7 +45,7 @@ class ShardLink {
   static constexpr size_t in_place_bytes = sizeof(MessageHead) + sizeof(InPlacePart);
 
   ShardLink(ShardId here, core::Mesh& mesh, core::Reactor& reactor, Interest& interest,
-            ShardStats& stats, uint64_t deliveries_per_turn);
+            ShardStats& stats, uint64_t work_per_turn);
   ~ShardLink();
   ShardLink(const ShardLink&) = delete;
   ShardLink& operator=(const ShardLink&) = delete;
@@ -79,6 +79,9 @@ class ShardLink {
 
   /// How many of so many messages `to` is ready to have waiting for it now.
   size_t credit(ShardId to, size_t messages) { return peers_[to].data_out->credit(messages); }
+  /// What a message was to it of late, as work_of() has it. As it said when credit was last asked
+  /// for.
+  uint64_t price(ShardId to) const { return peers_[to].data_out->price(); }
 
   /// How many messages like those of the run can be handed over at once: in one record, from one
   /// origin, on the route of the record before. 0 when something is unusual, and has_room() and
@@ -231,7 +234,7 @@ class ShardLink {
   void publish_control();
   void touch(ShardId to);
   void drain_control(ShardId from, Shard& shard);
-  void drain_data(ShardId from, uint64_t deliveries_end, Shard& shard);
+  void drain_data(ShardId from, uint64_t work_end, Shard& shard);
   void release_data(ShardId from);
   void grant(ShardId from);
   void on_control(ShardId from, std::string_view record, Shard& shard);
@@ -265,7 +268,7 @@ class ShardLink {
   core::Reactor& reactor_;
   Interest& interest_;
   ShardStats& stats_;
-  const uint64_t deliveries_per_turn_;
+  const uint64_t work_per_turn_;
   size_t record_bytes_max_ = SIZE_MAX;
   size_t publish_early_bytes_ = SIZE_MAX;
   size_t release_early_bytes_ = SIZE_MAX;

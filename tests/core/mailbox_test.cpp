@@ -401,9 +401,10 @@ TEST_CASE("mailbox: without credit there is no room, however much is free") {
     mailbox.spend(credit);
     mailbox.publish();
   };
-  mailbox.grant(5);
+  mailbox.grant(5, 3);
   append(2);
   CHECK(mailbox.credit(UINT32_MAX) == 3);
+  CHECK(mailbox.price() == 3);
   append(2);
   CHECK(mailbox.credit(1) == 1);
   append(3);  // More than is left: what is granted next pays for it.
@@ -411,10 +412,10 @@ TEST_CASE("mailbox: without credit there is no room, however much is free") {
   mailbox.want_room();
   CHECK(!mailbox.has_room(4));
   pop(mailbox, mailbox.head());
-  mailbox.grant(7);
+  mailbox.grant(7, 3);
   CHECK(mailbox.release());
   CHECK(!mailbox.has_room(4));
-  mailbox.grant(8);
+  mailbox.grant(8, 3);
   CHECK(mailbox.has_room(4));
   CHECK(mailbox.credit(1) == 1);
 }

@@ -86,9 +86,7 @@ class PealServer : public ServerUnderTest {
         listener_(world.listen(scenario.backlog)),
         ledger_before_(ledger_of_nobody()) {
     state_.hash_seed = mix(scenario.seed);
-    if (scenario.deliveries_per_turn != 0) {
-      state_.deliveries_per_turn = scenario.deliveries_per_turn;
-    }
+    if (scenario.work_per_turn != 0) state_.work_per_turn = scenario.work_per_turn;
     if (scenario.memory_budget_bytes != 0) {
       state_.memory_budget_bytes =
           static_cast<uint64_t>(std::max<int64_t>(0, ledger_before_.total())) +

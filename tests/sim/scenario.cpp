@@ -120,7 +120,7 @@ Scenario Scenario::draw(uint64_t seed) {
   scenario.faults = Faults::draw(chance);
   scenario.narrow = chance.percent(40);
   scenario.frames = mix(seed + 1453) % 3 == 0;  // The histories of the others stay as they are.
-  if (seed % 5 == 3) scenario.deliveries_per_turn = 1 + mix(seed + 17) % 20;  // The same.
+  if (seed % 5 == 3) scenario.work_per_turn = 1 + mix(seed + 17) % 20;  // The same.
   scenario.kernel.receive_buffers = static_cast<unsigned>(chance.skewed(2, 64));
   scenario.kernel.receive_buffer_bytes =
       size_t{1} << (scenario.narrow ? chance.between(6, 10) : chance.between(10, 15));

@@ -49,7 +49,7 @@ struct Scenario {
   size_t backlog = 16;
   unsigned connections_max = 65536;
   uint64_t memory_budget_bytes = 0;  // 0: none.
-  uint64_t deliveries_per_turn = 0;  // 0: the server's own.
+  uint64_t work_per_turn = 0;        // 0: the server's own.
 
   unsigned completion_entries = 8192;  // Of each shard's queue.
   size_t descriptors_max = 1000;

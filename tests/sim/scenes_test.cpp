@@ -395,7 +395,7 @@ TEST_CASE("server: who says little is answered in the midst of a flood for many"
     CAPTURE(place.shards);
     CAPTURE(place.publisher);
     Scenario scenario = with_shards(place.shards);
-    scenario.deliveries_per_turn = 10;
+    scenario.work_per_turn = 10;
     Scene scene(3, scenario);
     Talker& subscriber = scene.talker(0);
     Talker& publisher = scene.talker(place.publisher);
