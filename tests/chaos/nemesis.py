@@ -12,6 +12,7 @@ import time
 
 HELD_MAX = 250  # Of each kind that stays for a while.
 FLOOD_BYTES = 100_000
+PAUSE_S = 0.005
 FIRST = b"CONNECT {\"verbose\":false}\r\n"
 
 
@@ -120,7 +121,7 @@ class Nemesis:
             with contextlib.suppress(OSError):  # The server may refuse us; that is its right.
                 kind()
                 self.counts[kind.__name__] = self.counts.get(kind.__name__, 0) + 1
-            time.sleep(0.001)
+            time.sleep(PAUSE_S)
         for client in self.held:
             client.close()
         print(", ".join(f"{count} {name}" for name, count in sorted(self.counts.items())))

@@ -25,6 +25,8 @@ constexpr size_t receive_bytes = 1 << 10;
 constexpr uint32_t default_dialers = 8;
 // Seldom, for the reason that flow.cpp gives.
 constexpr int64_t look_ns = 10 * ns_per_ms;
+// How far churn may fall behind before it is given up.
+constexpr int64_t behind_max_ns = 10 * ns_per_s;
 // For the server's memory to come to rest before it is measured.
 constexpr int64_t settle_ns = ns_per_s / 2;
 
@@ -186,6 +188,12 @@ void Connections::churn() {
         const int64_t due = start + int64_t(double(number) * 1e9 / options_.churn);
         sleep_until(due);
         if (control_.stopping()) return;
+        if (now_ns() > due + behind_max_ns) {
+          return control_.fail(
+              fmt::format("connection {} is {} s late: {} a second are too many for the server, or "
+                          "for {} threads",
+                          number, behind_max_ns / ns_per_s, options_.churn, dialers()));
+        }
         dial_one(number, due, false);
       }
     });
