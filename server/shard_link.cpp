@@ -226,7 +226,7 @@ void ShardLink::drain(Shard& shard) {
   first_drained_ = static_cast<ShardId>((first + 1) % shards_);
   for (ShardId i = 0; i < shards_ && budget.spent() < work_end; i++) {
     const auto from = static_cast<ShardId>((first + i) % shards_);
-    if (from == here_) continue;
+    if (from == here_ || peers_[from].data_head == data_consumed(from)) continue;
     drain_data(from, work_end, shard);
     if (budget.spent() >= work_end) {
       first_drained_ = static_cast<ShardId>((from + 1) % shards_);
@@ -287,20 +287,25 @@ void ShardLink::on_control(ShardId from, std::string_view record, Shard& shard) 
 
 void ShardLink::drain_data(ShardId from, uint64_t work_end, Shard& shard) {
   core::Mailbox& mailbox = in(Lane::data, from);
-  LaneWindow& window = peers_[from].window;
   const TurnBudget& budget = shard.budget();
   const uint64_t begin = mailbox.consumed_position();
+  uint64_t messages = 0;
+  uint64_t work_begin = budget.spent();
+  const auto release = [&] {
+    peers_[from].window.count(messages, budget.spent() - work_begin);
+    messages = 0;
+    work_begin = budget.spent();
+    release_data(from);
+  };
   while (mailbox.consumed_position() - begin < drain_bytes_per_turn && budget.spent() < work_end) {
     const std::span<const char> record = mailbox.peek(peers_[from].data_head);
     if (record.empty()) break;
-    const uint64_t work_before = budget.spent();
-    const size_t messages = shard.router().on_record(from, {record.data(), record.size()});
-    window.count(messages, budget.spent() - work_before);
+    messages += shard.router().on_record(from, {record.data(), record.size()});
     mailbox.pop(record);
     // The producer may be waiting for room while we read on.
-    if (mailbox.unreleased_bytes() >= release_early_bytes_) release_data(from);
+    if (mailbox.unreleased_bytes() >= release_early_bytes_) release();
   }
-  release_data(from);
+  release();
 }
 
 void ShardLink::release_data(ShardId from) {
