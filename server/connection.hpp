@@ -111,7 +111,7 @@ class Connection {
   void end_subscription(Subscription& subscription);
   /// Waits for room; the shard resumes it.
   void wait_for_room() { pauses_ |= pause_room; }
-  /// Its next command is for the next turn.
+  /// Its next command comes behind those of others who wait for a share of the work.
   void wait_for_share();
   /// A subscriber of what it publishes reads slowly; it is held when this read has been dealt with.
   void want_stall(uint16_t stall_ms) { stall_wanted_ms_ = stall_ms; }

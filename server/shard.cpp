@@ -60,9 +60,9 @@ Shard::Shard(ShardId id, ServerState& state, core::Mesh& mesh, core::Reactor& re
       timers_(reactor.now_ns()),
       recorder_(id),
       interest_(id, static_cast<ShardId>(mesh.shards()), state.hash_seed),
-      link_(id, mesh, reactor, interest_, stats_, state.work_per_turn),
-      fences_(link_),
       budget_(state.work_per_turn),
+      link_(id, mesh, reactor, interest_, stats_, budget_),
+      fences_(link_),
       router_(*this, random_.next()),
       parked_(mesh.shards()) {
   mesh_.join(id, *this, reactor.handle());

@@ -212,9 +212,9 @@ class Shard final : public core::Lendable {
   core::FlightRecorder recorder_;
   TurnWatch turn_watch_;
   Interest interest_;
+  TurnBudget budget_;
   ShardLink link_;
   Fences fences_;
-  TurnBudget budget_;
   Router router_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unique_ptr<ShardWatch> watch_;  // When somebody watches.

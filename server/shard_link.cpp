@@ -27,14 +27,14 @@ std::string_view bytes_of(const Record& record) {
 }  // namespace
 
 ShardLink::ShardLink(ShardId here, core::Mesh& mesh, core::Reactor& reactor, Interest& interest,
-                     ShardStats& stats, uint64_t work_per_turn)
+                     ShardStats& stats, const TurnBudget& budget)
     : here_(here),
       shards_(static_cast<ShardId>(mesh.shards())),
       mesh_(mesh),
       reactor_(reactor),
       interest_(interest),
       stats_(stats),
-      work_per_turn_(work_per_turn),
+      budget_(budget),
       peers_(mesh.shards()) {
   if (shards_ == 1) return;
   for (ShardId to = 0; to < shards_; to++) {
@@ -220,15 +220,14 @@ void ShardLink::drain(Shard& shard) {
     if (from != here_) drain_control(from, shard);
   }
   // A lane that fills the turn is the last one in the next.
-  const TurnBudget& budget = shard.budget();
-  const uint64_t work_end = budget.spent() + work_per_turn_;
+  const uint64_t work_end = budget_.spent() + budget_.per_turn();
   const ShardId first = first_drained_;
   first_drained_ = static_cast<ShardId>((first + 1) % shards_);
-  for (ShardId i = 0; i < shards_ && budget.spent() < work_end; i++) {
+  for (ShardId i = 0; i < shards_ && budget_.spent() < work_end; i++) {
     const auto from = static_cast<ShardId>((first + i) % shards_);
     if (from == here_ || peers_[from].data_head == data_consumed(from)) continue;
     drain_data(from, work_end, shard);
-    if (budget.spent() >= work_end) {
+    if (budget_.spent() >= work_end) {
       first_drained_ = static_cast<ShardId>((from + 1) % shards_);
     }
   }
@@ -287,17 +286,18 @@ void ShardLink::on_control(ShardId from, std::string_view record, Shard& shard) 
 
 void ShardLink::drain_data(ShardId from, uint64_t work_end, Shard& shard) {
   core::Mailbox& mailbox = in(Lane::data, from);
-  const TurnBudget& budget = shard.budget();
   const uint64_t begin = mailbox.consumed_position();
   uint64_t messages = 0;
-  uint64_t work_begin = budget.spent();
+  uint64_t work_begin = budget_.spent();
   const auto release = [&] {
-    peers_[from].window.count(messages, budget.spent() - work_begin);
+    if (mailbox.unreleased_bytes() == 0) return;
+    peers_[from].window.count(messages, budget_.spent() - work_begin);
     messages = 0;
-    work_begin = budget.spent();
-    release_data(from);
+    work_begin = budget_.spent();
+    grant(from);
+    if (mailbox.release()) touch(from);
   };
-  while (mailbox.consumed_position() - begin < drain_bytes_per_turn && budget.spent() < work_end) {
+  while (mailbox.consumed_position() - begin < drain_bytes_per_turn && budget_.spent() < work_end) {
     const std::span<const char> record = mailbox.peek(peers_[from].data_head);
     if (record.empty()) break;
     messages += shard.router().on_record(from, {record.data(), record.size()});
@@ -308,18 +308,11 @@ void ShardLink::drain_data(ShardId from, uint64_t work_end, Shard& shard) {
   release();
 }
 
-void ShardLink::release_data(ShardId from) {
-  core::Mailbox& mailbox = in(Lane::data, from);
-  if (mailbox.unreleased_bytes() == 0) return;
-  grant(from);
-  if (mailbox.release()) touch(from);
-}
-
 // All lanes together may have as much waiting as fills two turns: one is read while the next one is
 // written.
 void ShardLink::grant(ShardId from) {
   LaneWindow& window = peers_[from].window;
-  const uint64_t work = std::max<uint64_t>(1, 2 * work_per_turn_ / (shards_ - 1u));
+  const uint64_t work = std::max<uint64_t>(1, 2 * budget_.per_turn() / (shards_ - 1u));
   in(Lane::data, from).grant(window.credit(work), window.price());
 }
 

@@ -28,6 +28,7 @@
 #include "server/lane_window.hpp"
 #include "server/record.hpp"
 #include "server/stats.hpp"
+#include "server/turn_budget.hpp"
 
 namespace peal::server {
 
@@ -45,7 +46,7 @@ class ShardLink {
   static constexpr size_t in_place_bytes = sizeof(MessageHead) + sizeof(InPlacePart);
 
   ShardLink(ShardId here, core::Mesh& mesh, core::Reactor& reactor, Interest& interest,
-            ShardStats& stats, uint64_t work_per_turn);
+            ShardStats& stats, const TurnBudget& budget);
   ~ShardLink();
   ShardLink(const ShardLink&) = delete;
   ShardLink& operator=(const ShardLink&) = delete;
@@ -235,7 +236,6 @@ class ShardLink {
   void touch(ShardId to);
   void drain_control(ShardId from, Shard& shard);
   void drain_data(ShardId from, uint64_t work_end, Shard& shard);
-  void release_data(ShardId from);
   void grant(ShardId from);
   void on_control(ShardId from, std::string_view record, Shard& shard);
 
@@ -268,7 +268,7 @@ class ShardLink {
   core::Reactor& reactor_;
   Interest& interest_;
   ShardStats& stats_;
-  const uint64_t work_per_turn_;
+  const TurnBudget& budget_;
   size_t record_bytes_max_ = SIZE_MAX;
   size_t publish_early_bytes_ = SIZE_MAX;
   size_t release_early_bytes_ = SIZE_MAX;
