@@ -104,6 +104,7 @@ class Mailbox {
     if (more_bytes > extension_bytes_max()) return nullptr;
     const size_t at = last_ & (capacity_ - 1);
     char* const end = bytes_ + at + header_bytes + last_bytes_;
+    fetch_ahead(at + header_bytes + last_bytes_, more_bytes);
     last_bytes_ += more_bytes;
     write_header(at, static_cast<uint32_t>(last_bytes_));
     written_ = last_ + framed(last_bytes_);
@@ -187,6 +188,8 @@ class Mailbox {
  private:
   static constexpr uint32_t padding = UINT32_MAX;
   static constexpr size_t header_bytes = 4;
+  /// Some way before the store: a line takes as long to come as several short messages take.
+  static constexpr size_t ahead_bytes = 2048;
 
   /// The largest record in so many bytes, which are a multiple of record_align_bytes.
   static constexpr size_t record_bytes_in(size_t bytes) {
@@ -212,7 +215,19 @@ class Mailbox {
     price_seen_ = price_.load(std::memory_order_relaxed);
   }
 
+  /// Asks for the lines that are written soon after these bytes. The consumer read them last, and a
+  /// store that waits for its line holds up every one behind it.
+  void fetch_ahead(size_t at, size_t bytes) const {
+    const size_t end = at + std::min(bytes, ahead_bytes);
+    for (at = (at + cache_line_bytes - 1) & ~(cache_line_bytes - 1); at < end;
+         at += cache_line_bytes) {
+      constexpr int to_write = 1;
+      __builtin_prefetch(bytes_ + ((at + ahead_bytes) & (capacity_ - 1)), to_write);
+    }
+  }
+
   char* begin_record(size_t at, size_t record_bytes) {
+    fetch_ahead(at, framed(record_bytes));
     write_header(at, static_cast<uint32_t>(record_bytes));
     last_ = written_;
     last_bytes_ = record_bytes;
