@@ -173,12 +173,12 @@ void Connection::on_unsub(const protocol::Command& command) {
 }
 
 // What other shards have not been told stands before every message to them, whoever's it is: so
-// there is a bound to that, and who goes beyond it waits until they have heard.
+// there is a bound to that, and who goes beyond it waits until it is told.
 void Connection::on_interest_changed() {
   interest_epoch_ = shard_.interest().change_epoch();
-  if (!shard_.link().interest_lags() || (pauses_ & pause_interest) != 0) return;
+  if (shard_.link().on_interest_changed() || (pauses_ & pause_interest) != 0) return;
   pauses_ |= pause_interest;
-  shard_.fences().add(slot_, generation_, interest_epoch_);
+  shard_.wait_to_tell(*this);
 }
 
 void Connection::end_subscription(Subscription& subscription) {
@@ -200,7 +200,6 @@ void Connection::on_ping() {
 void Connection::on_fence_reached() {
   if (open() && (pauses_ & pause_fence) != 0) send_pong();
   resume(pause_fence);
-  resume(pause_interest);
 }
 
 void Connection::send_pong() {

@@ -52,7 +52,7 @@ enum Pause : uint8_t {
   pause_fence = 1,     // Its PONG waits for other shards.
   pause_room = 2,      // Its next command waits for room in a mailbox.
   pause_stall = 4,     // It publishes faster than a slow subscriber reads.
-  pause_interest = 8,  // It subscribes faster than other shards are told.
+  pause_interest = 8,  // What it changed about its subscriptions waits to be told.
   pause_proof = 16,    // Helpers look whether it is who it says.
   pause_inflate = 32,  // What it sent is longer than it looked: the rest is for later turns.
   pause_share = 64,    // What it published was much work, and others come first.

@@ -123,7 +123,8 @@ bool Shard::run_lent_turn() {
 // Who polls wants to be woken.
 bool Shard::may_run_lent() const {
   return phase_ == Phase::running && options().busy_poll_us == 0 && !has_work() &&
-         parked_count_ == 0 && link_.inbound_bytes() <= ShardLink::lent_bytes_max;
+         parked_count_ == 0 && telling_.empty() &&
+         link_.inbound_bytes() <= ShardLink::lent_bytes_max;
 }
 
 void Shard::turn(std::span<const core::Completion> completions) {
@@ -331,6 +332,7 @@ void Shard::resume_at(Connection& connection, int64_t due_ns, Pause pause) {
 }
 
 void Shard::wait_for_share(Connection& connection) { waiting_.push_back(handle(connection)); }
+void Shard::wait_to_tell(Connection& connection) { telling_.push_back(handle(connection)); }
 
 void Shard::park(Connection& connection, ShardId target, size_t record_bytes) {
   stats_.parked++;
@@ -351,13 +353,15 @@ void Shard::flush_dirty() {
 // Takes the subscriptions of the closed out of the trie, a slice a turn, and frees those that the
 // kernel has let go of. A connection comes here when it begins to close and when it has.
 void Shard::forget_closed() {
-  unsigned budget = link_.interest_lags() ? 0 : unsubscribes_per_turn;
+  if (closing_.empty() || !link_.tell_interest()) return;
+  unsigned budget = unsubscribes_per_turn;
   while (!closing_.empty() && budget > 0) {
     const Handle each = closing_.front();
     Connection* connection = find(each.slot, each.generation);
     if (connection != nullptr) {
       for (; budget > 0 && connection->owned() != no_subscription; budget--) {
         connection->end_subscription(*interest_.at(connection->owned()));
+        if (!link_.on_interest_changed()) return;
       }
       if (budget == 0) return;
       if (connection->released()) release(each.slot);
@@ -405,6 +409,7 @@ void Shard::resume_waiting() {
     }
   }
   if (parked_count_ > 0) resume_parked();
+  if (!telling_.empty()) resume_telling();
   give_shares();
   for (const auto& listener : listeners_) listener->on_turn(now_ns());
 }
@@ -434,6 +439,17 @@ void Shard::resume_parked() {
       if (Connection* connection = find(each.slot, each.generation)) {
         connection->resume(pause_room);
       }
+    }
+  }
+}
+
+// Behind those who have a message, which waits for what is untold as well.
+void Shard::resume_telling() {
+  for (size_t count = telling_.size(); count > 0 && link_.tell_interest(); count--) {
+    const Handle each = telling_.front();
+    telling_.pop_front();
+    if (Connection* connection = find(each.slot, each.generation)) {
+      connection->resume(pause_interest);
     }
   }
 }
@@ -604,7 +620,7 @@ void Shard::watch_memory() {
 // ---- Sleep.
 
 bool Shard::has_work() const {
-  return !dirty_.empty() || !waiting_.empty() || (!closing_.empty() && !link_.interest_lags()) ||
+  return !dirty_.empty() || !waiting_.empty() || (!closing_.empty() && !link_.has_backlog()) ||
          (!starved_.empty() && reactor_.receive_buffers() > 0);
 }
 

@@ -111,6 +111,7 @@ class Shard final : public core::Lendable {
   TurnBudget& budget() { return budget_; }
   /// Until everyone else who waits for a share of the work has had one.
   void wait_for_share(Connection& connection);
+  void wait_to_tell(Connection& connection);
   /// Until `target` has room for a record of this size.
   void park(Connection& connection, ShardId target, size_t record_bytes);
 
@@ -173,6 +174,7 @@ class Shard final : public core::Lendable {
   void resume_waiting();
   void give_shares();
   void resume_parked();
+  void resume_telling();
   void forget_closed();
   void arm_starved();
   void flush_dirty();
@@ -229,6 +231,7 @@ class Shard final : public core::Lendable {
   std::deque<Handle> closing_;              // Their subscriptions are still to be taken out.
   std::deque<Handle> starved_;              // Wait for a receive buffer.
   std::deque<Handle> waiting_;              // For a share of a turn.
+  std::deque<Handle> telling_;              // Until other shards have room for their interest.
   std::deque<Stalled> stalled_;             // In order of time.
   std::vector<std::deque<Parked>> parked_;  // By the shard that had no room.
   size_t parked_count_ = 0;

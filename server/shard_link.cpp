@@ -69,6 +69,12 @@ void ShardLink::publish_early(ShardId to) {
   peers_[to].data_out->publish();
 }
 
+bool ShardLink::tell_interest() {
+  const bool all = interest_flushed() || flush_interest();
+  publish_control();
+  return all;
+}
+
 bool ShardLink::append_or_defer(ShardId to, std::string_view record) {
   if (!has_room(to, record.size())) return defer(to, Lane::data, record);
   put(append(to, record.size()), record);
@@ -125,6 +131,7 @@ bool ShardLink::flush_side(ShardId to) {
 }
 
 bool ShardLink::flush_interest() {
+  last_flush_epoch_ = interest_.change_epoch();
   bool all = true;
   for (ShardId to = 0; to < shards_; to++) {
     if (to != here_ && !flush_interest_to(to)) all = false;
@@ -183,6 +190,7 @@ void ShardLink::publish_control() {
   for (ShardId to = 0; to < shards_; to++) {
     if (to == here_) continue;
     core::Mailbox& control = out(Lane::control, to);
+    peers_[to].told_much |= control.unpublished_bytes() > lent_bytes_max;
     if (control.unpublished_bytes() > 0) control.publish();
   }
 }
@@ -243,6 +251,8 @@ void ShardLink::drain_control(ShardId from, Shard& shard) {
     if (record.empty()) break;
     on_control(from, {record.data(), record.size()}, shard);
     mailbox.pop(record);
+    const bool much = mailbox.unreleased_bytes() >= mailbox.capacity_bytes() / 4;
+    if (much && mailbox.release()) touch(from);
   }
   if (mailbox.release()) touch(from);
   if (peer.heard_epoch != peer.confirmed_epoch) {

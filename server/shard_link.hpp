@@ -38,9 +38,10 @@ class ShardLink {
  public:
   /// What may wait in all side lists of a shard together.
   static constexpr size_t side_list_bytes_max = 16 * 1024 * 1024;
-  /// Changes of interest that may wait to be told, before who makes them has to wait: a
-  /// millisecond's worth or two.
-  static constexpr uint64_t interest_lag_max = 4096;
+  /// So many changes of interest are told before the turn ends.
+  static constexpr uint64_t interest_told_at_once = 256;
+  /// Those that may wait for room in a control lane, before who makes more has to wait.
+  static constexpr uint64_t interest_untold_max = 512;
   /// What one shard does for another instead of waking it: more is worth two threads.
   static constexpr size_t lent_bytes_max = 4096;
   static constexpr size_t in_place_bytes = sizeof(MessageHead) + sizeof(InPlacePart);
@@ -171,10 +172,17 @@ class ShardLink {
   /// Asks the same for everything that waits without a connection: changes of interest, side lists.
   void want_room_for_backlog();
 
-  /// More changes of interest than interest_lag_max have not been put into every control lane.
-  bool interest_lags() const {
-    return shards_ > 1 && interest_.change_epoch() - flushed_epoch_ > interest_lag_max;
+  /// To be called after a change of interest. False when so many found no room that there should
+  /// be no more until tell_interest().
+  bool on_interest_changed() {
+    if (shards_ == 1) return true;
+    const uint64_t epoch = interest_.change_epoch();
+    if (epoch - last_flush_epoch_ >= interest_told_at_once) tell_interest();
+    return epoch - flushed_epoch_ < interest_untold_max;
   }
+  /// Shows the others changes of interest, as many as their control lanes have room for; who is
+  /// awake puts them in force before our turn ends. Whether that was all.
+  bool tell_interest();
 
   /// Shows the other shards what this turn has written and wakes those who sleep, or runs a turn of
   /// theirs where that is less work and `may_run_others`.
@@ -273,7 +281,8 @@ class ShardLink {
   size_t publish_early_bytes_ = SIZE_MAX;
   size_t release_early_bytes_ = SIZE_MAX;
   size_t run_bytes_max_ = 0;
-  uint64_t flushed_epoch_ = 0;
+  uint64_t flushed_epoch_ = 0;     // Up to here, all of it is in every control lane.
+  uint64_t last_flush_epoch_ = 0;  // Up to here, that was tried.
   size_t side_bytes_ = 0;
   ShardId first_drained_ = 0;
   std::vector<Peer> peers_;

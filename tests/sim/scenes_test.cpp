@@ -418,3 +418,33 @@ TEST_CASE("server: who says little is answered in the midst of a flood for many"
     bystander.on_pong = nullptr;
   }
 }
+
+// Of who-waits-to-tell-is-forgotten and interest-waits-without-bound: what a shard has not told
+// stands before every message to the others. Who subscribes to much waits until it is told, and
+// goes on then; those beside him publish meanwhile.
+TEST_CASE("server: who subscribes to much goes on, and others publish meanwhile") {
+  Scenario scenario = with_shards(2);
+  scenario.mailbox_bytes = 4096;
+  Scene scene(3, scenario);
+  Talker& greedy = scene.talker(0);
+  Talker& listener = scene.talker(1);
+  Talker& publisher = scene.talker(2);  // On the shard of the greedy one.
+  listener.say("SUB news 1\r\n");
+  scene.settle(listener);
+  unsigned passed = 0;
+  listener.on_message = [&](const Reply&) {
+    passed += greedy.pongs == 1;
+    publisher.say("PUB news 1\r\nx\r\n");
+  };
+  for (unsigned sid = 1; sid <= 5000; sid++) {
+    const std::string number = std::to_string(sid);
+    greedy.say("SUB much." + number + " " + number + "\r\n");
+  }
+  greedy.say("PING\r\n");
+  publisher.say("PUB news 1\r\nx\r\n");
+  REQUIRE(scene.run_for(60 * sec, [&] { return greedy.pongs == 2; }));
+  CHECK(passed >= 5);
+  listener.on_message = nullptr;
+  publisher.say("PUB much.1 1\r\nx\r\nPUB much.5000 1\r\nx\r\n");
+  REQUIRE(scene.run_for(sec, [&] { return greedy.messages == 2; }));
+}
