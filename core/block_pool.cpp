@@ -88,6 +88,7 @@ uint32_t BlockPool::add_chunk(uint16_t size_class, uint32_t block_bytes, size_t 
   } else {
     bytes = static_cast<char*>(::operator new(chunk_bytes));
     held_bytes_ += chunk_bytes;
+    if (held_bytes_ > large_pool_bytes && size_class != no_class) make_present(bytes, chunk_bytes);
   }
   uint32_t number;
   if (free_numbers_.empty()) {

@@ -57,6 +57,8 @@ class BlockPool {
   static constexpr uint32_t unit_bits = 13;
   static constexpr uint32_t unit_mask = (1u << unit_bits) - 1;
   static constexpr uint32_t chunk_size_bytes = unit_bytes << unit_bits;
+  // Who has so much will fill the next chunk too.
+  static constexpr size_t large_pool_bytes = 1024 * 1024;
   static constexpr uint32_t chunks_max = (1u << (32 - unit_bits)) - 1;  // The last one is `none`'s.
 
   // Classes: every multiple of four up to 256, then eight to each doubling up to 4096.
