@@ -154,6 +154,8 @@ void Shard::turn(std::span<const core::Completion> completions) {
   resume_waiting();
   recorder_.enter("the closed");
   forget_closed();
+  recorder_.enter("those who subscribe");
+  if (!telling_.empty()) resume_telling();
   reactor_.give_back();
   arm_starved();
   recorder_.enter("flush");
@@ -409,7 +411,6 @@ void Shard::resume_waiting() {
     }
   }
   if (parked_count_ > 0) resume_parked();
-  if (!telling_.empty()) resume_telling();
   give_shares();
   for (const auto& listener : listeners_) listener->on_turn(now_ns());
 }
@@ -443,7 +444,8 @@ void Shard::resume_parked() {
   }
 }
 
-// Behind those who have a message, which waits for what is untold as well.
+// Behind those who have a message, and behind the closed: who subscribes without end would leave no
+// room to either.
 void Shard::resume_telling() {
   for (size_t count = telling_.size(); count > 0 && link_.tell_interest(); count--) {
     const Handle each = telling_.front();
@@ -620,7 +622,8 @@ void Shard::watch_memory() {
 // ---- Sleep.
 
 bool Shard::has_work() const {
-  return !dirty_.empty() || !waiting_.empty() || (!closing_.empty() && !link_.has_backlog()) ||
+  const bool has_changes = !closing_.empty() || !telling_.empty();
+  return !dirty_.empty() || !waiting_.empty() || (has_changes && !link_.has_backlog()) ||
          (!starved_.empty() && reactor_.receive_buffers() > 0);
 }
 

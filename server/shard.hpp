@@ -111,6 +111,7 @@ class Shard final : public core::Lendable {
   TurnBudget& budget() { return budget_; }
   /// Until everyone else who waits for a share of the work has had one.
   void wait_for_share(Connection& connection);
+  /// Until other shards have been told what it changed about its subscriptions.
   void wait_to_tell(Connection& connection);
   /// Until `target` has room for a record of this size.
   void park(Connection& connection, ShardId target, size_t record_bytes);
