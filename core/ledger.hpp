@@ -13,7 +13,7 @@ namespace peal::core {
 
 /// Chunks hold what waits to be sent or parsed; payload is what is large and counted.
 enum class Purpose : uint8_t { chunks, payload, interest };
-inline constexpr size_t purposes = 3;
+inline constexpr size_t purposes = static_cast<size_t>(Purpose::interest) + 1;
 
 class LedgerPage {
  public:

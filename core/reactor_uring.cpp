@@ -8,7 +8,6 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +19,7 @@
 #include <vector>
 
 #include "core/buffer_ring.hpp"
+#include "core/clock.hpp"
 #include "core/hangup_watch.hpp"
 #include "core/reactor.hpp"
 #include "core/ring.hpp"
@@ -51,12 +51,6 @@ constexpr uint64_t wake_sent_data(int peer_handle) {
 bool may_pass(int error) {
   return error == EINTR || error == EAGAIN || error == EBUSY || error == ENOMEM ||
          error == ENOBUFS || error == EOVERFLOW;
-}
-
-int64_t monotonic_ns() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
 /// What a vectored send points to until it has been submitted.

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/clock.hpp"
+
 namespace peal::core {
 namespace {
 
@@ -24,7 +26,7 @@ std::string explain(int error) {
       return "this kernel's io_uring is too old: Peal needs Linux 6.1 or later";
     case ENOMEM:
       return "no locked memory left for io_uring: raise the limit (ulimit -l, or LimitMEMLOCK= in "
-             "the unit file) or use fewer --threads";
+             "the unit file) or use fewer threads";
     case EMFILE:
     case ENFILE:
       return "no file descriptor left for io_uring: raise the limit (ulimit -n, or LimitNOFILE= in "
@@ -77,7 +79,6 @@ int Ring::enter(int64_t timeout_ns) {
   if (timeout_ns == 0) return io_uring_submit_and_get_events(&ring_);
   io_uring_cqe* first = nullptr;
   if (timeout_ns < 0) return io_uring_submit_and_wait_timeout(&ring_, &first, 1, nullptr, nullptr);
-  constexpr int64_t second_ns = 1'000'000'000;
   __kernel_timespec timeout{timeout_ns / second_ns, timeout_ns % second_ns};
   return io_uring_submit_and_wait_timeout(&ring_, &first, 1, &timeout, nullptr);
 }

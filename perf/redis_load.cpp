@@ -100,7 +100,7 @@ class Load {
       return published_.load() * delivered_.size() * subscribers_.size();
     };
     while (!published_all_.load() || received_bytes_.load() < expected()) {
-      sleep_until(now_ns() + ns_per_ms * 10);
+      sleep_until(now_ns() + millisecond_ns * 10);
       if (now_ns() - start > int64_t((run_s + give_up_s) * 1e9)) {
         fail("not all messages came: the server dropped some");
       }
@@ -132,7 +132,7 @@ class Load {
     while (now_ns() < until_ns) {
       const uint64_t sent_bytes = published_.load() * delivered_.size() * subscribers_.size();
       if (sent_bytes > received_bytes_.load() + behind_bytes_max) {
-        sleep_until(now_ns() + ns_per_ms / 10);
+        sleep_until(now_ns() + millisecond_ns / 10);
         continue;
       }
       send_all(publisher_, block);

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "core/clock.hpp"
 #include "protocol/writer.hpp"
 #include "server/shard.hpp"
 #include "server/trace.hpp"
@@ -19,8 +20,8 @@ namespace {
 
 using core::OpKind;
 
-constexpr int64_t second_ns = 1'000'000'000;
-constexpr int64_t millisecond_ns = 1'000'000;
+using core::millisecond_ns;
+using core::second_ns;
 
 // One send takes so much at most: more would hide for long whether a subscriber makes progress.
 constexpr size_t send_bytes_max = 512 * 1024;
@@ -30,7 +31,7 @@ constexpr size_t send_parts_max = 16;
 // and after the longer time none at all, even where it is the only one to get the message: to hold
 // such a publisher harms nobody else, and an honest reader may pause.
 constexpr int64_t stuck_after_ns = 100'000'000;
-constexpr int64_t sole_stuck_after_ns = 1'000'000'000;
+constexpr int64_t sole_stuck_after_ns = second_ns;
 
 // A send in flight moves on when much of the kernel's own buffer is free, which may be a megabyte
 // later. In between the kernel is asked how much of it the client has taken.

@@ -40,7 +40,7 @@ void Listener::on_accept(const core::Completion& done) {
         break;
       default:  // EMFILE and its kind: it will not be better at once.
         shard_.log().error("accept: {}; trying again in {} ms", std::strerror(-done.result),
-                           pause_ns_ / 1'000'000);
+                           pause_ns_ / core::millisecond_ns);
         if (!armed_) retry_ns_ = shard_.now_ns() + pause_ns_;
         pause_ns_ = std::min(pause_ns_ * 2, retry_max_ns);
         break;

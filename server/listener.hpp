@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "core/clock.hpp"
 #include "core/reactor.hpp"
 #include "server/interest.hpp"
 
@@ -30,7 +31,7 @@ class Listener {
 
  private:
   static constexpr int64_t retry_min_ns = 10'000'000;
-  static constexpr int64_t retry_max_ns = 1'000'000'000;
+  static constexpr int64_t retry_max_ns = core::second_ns;
 
   void arm();
   void close_if_idle();

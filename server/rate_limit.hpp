@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "core/clock.hpp"
+
 namespace peal::server {
 
 class RateLimit {
@@ -12,7 +14,7 @@ class RateLimit {
   /// new one at the same moment may let a few more through.
   bool permits(int64_t now_ns, uint32_t per_second_max) {
     if (per_second_max == 0) return true;
-    const int64_t second = now_ns / 1'000'000'000;
+    const int64_t second = now_ns / core::second_ns;
     if (second_.exchange(second, std::memory_order_relaxed) != second) {
       count_.store(0, std::memory_order_relaxed);
     }

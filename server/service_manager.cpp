@@ -8,7 +8,8 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
+
+#include "core/clock.hpp"
 
 namespace peal::server {
 
@@ -51,9 +52,7 @@ void ServiceManager::say(std::string_view words) const {
 }
 
 void ServiceManager::say_reloading() const {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  say(fmt::format("RELOADING=1\nMONOTONIC_USEC={}", now.tv_sec * 1'000'000 + now.tv_nsec / 1000));
+  say(fmt::format("RELOADING=1\nMONOTONIC_USEC={}", core::monotonic_ns() / core::microsecond_ns));
 }
 
 }  // namespace peal::server

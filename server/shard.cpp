@@ -2,31 +2,30 @@
 
 #include <algorithm>
 #include <cassert>
-#include <iterator>
 #include <thread>
+
+#include "core/clock.hpp"
 
 namespace peal::server {
 namespace {
 
+using core::millisecond_ns;
 using core::OpKind;
-
-constexpr int64_t millisecond_ns = 1'000'000;
+using core::second_ns;
 
 // Taking a million subscriptions out of the trie is work for many turns.
 constexpr unsigned unsubscribes_per_turn = 2048;
 
 // A lame duck looks so often whether all shards are empty.
 constexpr int64_t lame_duck_look_ns = 100 * millisecond_ns;
-constexpr int64_t lame_duck_gap_max_ns = 1000 * millisecond_ns;
+constexpr int64_t lame_duck_gap_max_ns = second_ns;
 
 // A stopping server gives its clients so long to take their last bytes.
 constexpr int64_t stopping_look_ns = 10 * millisecond_ns;
-constexpr int64_t stop_within_ns = 1000 * millisecond_ns;
+constexpr int64_t stop_within_ns = second_ns;
 
 // A shard that has not run for so large a part of write_deadline was held.
 constexpr int64_t held_part = 4;
-
-constexpr unsigned warnings_per_second = 10;
 
 // To so many clients another thread sends in our place. More is worth a waking.
 constexpr size_t lent_flushes_max = 4;
@@ -37,15 +36,30 @@ constexpr int64_t memory_watch_every_ns = 10 * millisecond_ns;
 // By such a part of the budget a shard may grow without looking.
 constexpr int64_t memory_budget_parts = 64;
 
-// Refused admissions that are named one by one in the log.
-constexpr unsigned refusals_logged_per_second = 10;
-
 // Decrypted bytes are parsed so many at a time.
 constexpr size_t plain_memory_bytes = 64 * 1024;
 
 // Parked connections are resumed when a mailbox has at least this part of it free, so that they do
 // not come back for one record each.
 constexpr size_t room_to_resume_part = 4;
+
+const char* name_of(OpKind kind) {
+  switch (kind) {
+    case OpKind::accept:
+      return "accept";
+    case OpKind::recv:
+      return "recv";
+    case OpKind::send:
+      return "send";
+    case OpKind::wake:
+      return "wake";
+    case OpKind::notify:
+      return "notify";
+    case OpKind::discard:
+      return "discard";
+  }
+  return "?";
+}
 
 }  // namespace
 
@@ -207,11 +221,8 @@ void Shard::notice_hold(int64_t began_ns) {
 int64_t Shard::held_min_ns() const { return options().write_deadline.count() / held_part; }
 
 void Shard::note_completions(std::span<const core::Completion> completions) {
-  static constexpr const char* names[] = {"?",    "accept", "recv",   "send",
-                                          "wake", "notify", "discard"};
   for (const core::Completion& done : completions) {
-    const auto kind = static_cast<size_t>(done.token.kind);
-    recorder_.note(names[kind < std::size(names) ? kind : 0], done.token.slot, done.result);
+    recorder_.note(name_of(done.token.kind), done.token.slot, done.result);
   }
 }
 
@@ -327,7 +338,7 @@ void Shard::recv_later(Connection& connection) {
 }
 
 void Shard::resume_at(Connection& connection, int64_t due_ns, Pause pause) {
-  // In order of time: there are two lengths of a stall, so the place is near the end.
+  // In order of time: stalls have few lengths, so the place is near the end.
   auto place = stalled_.end();
   while (place != stalled_.begin() && std::prev(place)->until_ns > due_ns) --place;
   stalled_.insert(place, {handle(connection), due_ns, pause});
@@ -382,17 +393,9 @@ void Shard::release(uint32_t slot) {
 }
 
 bool Shard::may_warn() {
-  if (now_ns() >= warnings_until_ns_) {
-    if (warnings_left_out_ > 0) {
-      log_.warning("{} more clients were slow in the second before", warnings_left_out_);
-    }
-    warnings_until_ns_ = now_ns() + 1000 * millisecond_ns;
-    warnings_ = 0;
-    warnings_left_out_ = 0;
-  }
-  if (warnings_ < warnings_per_second) return ++warnings_, true;
-  warnings_left_out_++;
-  return false;
+  return warnings_.permits(now_ns(), [this](uint64_t clients) {
+    log_.warning("{} more clients were slow in the second before", clients);
+  });
 }
 
 // ---- Those who wait.
@@ -489,20 +492,11 @@ void Shard::on_no_responders(const NoRespondersHead& notice, std::string_view su
 // Whoever tries passwords must not fill the log with them.
 void Shard::on_refused_admission(const Connection& connection) {
   stats_.admissions_refused++;
-  if (now_ns() - refusals_second_ns_ >= 1000 * millisecond_ns) {
-    if (refusals_unlogged_ > 0) {
-      log_.warning("{} more authentication errors in a second were not logged", refusals_unlogged_);
-    }
-    refusals_second_ns_ = now_ns();
-    refusals_logged_ = 0;
-    refusals_unlogged_ = 0;
-  }
-  if (refusals_logged_ < refusals_logged_per_second) {
-    refusals_logged_++;
-    log_.warning("{} - authentication error", connection.label());
-  } else {
-    refusals_unlogged_++;
-  }
+  const auto say_left_out = [this](uint64_t errors) {
+    log_.warning("{} more authentication errors in a second were not logged", errors);
+  };
+  if (!refusals_logged_.permits(now_ns(), say_left_out)) return;
+  log_.warning("{} - authentication error", connection.label());
 }
 
 // ---- Leaving.

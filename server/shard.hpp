@@ -28,6 +28,7 @@
 #include "server/connection.hpp"
 #include "server/fences.hpp"
 #include "server/interest.hpp"
+#include "server/line_quota.hpp"
 #include "server/listener.hpp"
 #include "server/router.hpp"
 #include "server/server_state.hpp"
@@ -237,11 +238,12 @@ class Shard final : public core::Lendable {
   std::vector<std::deque<Parked>> parked_;  // By the shard that had no room.
   size_t parked_count_ = 0;
 
-  int64_t warnings_until_ns_ = 0;  // The second that warnings are counted in.
-  unsigned warnings_ = 0;
-  uint64_t warnings_left_out_ = 0;
-  uint64_t out_messages_counted_ = 0;  // In message_times.
-  bool lent_ = false;                  // This turn is.
+  // Clients that are named one by one in the log.
+  static constexpr unsigned clients_named_per_second = 10;
+  LineQuota warnings_{clients_named_per_second};         // Of those that are slow.
+  LineQuota refusals_logged_{clients_named_per_second};  // Of those that were not let in.
+  uint64_t out_messages_counted_ = 0;                    // In message_times.
+  bool lent_ = false;                                    // This turn is.
   bool tracing_ = false;
   bool tracing_all_ = false;
   uint64_t roll_call_ = 0;
@@ -256,9 +258,6 @@ class Shard final : public core::Lendable {
   size_t turn_completions_ = 0;
   uint64_t completions_total_ = 0;
   int64_t poll_until_ns_ = 0;
-  int64_t refusals_second_ns_ = 0;  // In which refused admissions are counted for the log.
-  unsigned refusals_logged_ = 0;
-  uint64_t refusals_unlogged_ = 0;
   int64_t deadline_ns_ = 0;
 };
 

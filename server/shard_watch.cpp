@@ -1,13 +1,12 @@
 #include "server/shard_watch.hpp"
 
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <string_view>
-#include <utility>
 
+#include "core/clock.hpp"
 #include "protocol/subject.hpp"
 #include "server/connection.hpp"
 #include "server/shard.hpp"
@@ -15,16 +14,8 @@
 namespace peal::server {
 namespace {
 
-constexpr int64_t second_ns = 1'000'000'000;
-
 // Of each shard: what a person can read, and a log can take beside all else.
 constexpr unsigned trace_lines_per_second = 100;
-
-int64_t clock_ns(clockid_t clock) {
-  timespec now;
-  clock_gettime(clock, &now);
-  return int64_t{now.tv_sec} * second_ns + now.tv_nsec;
-}
 
 }  // namespace
 
@@ -44,7 +35,8 @@ ShardWatch::ShardWatch(Shard& shard, WatchSlot& slot)
     : shard_(shard),
       slot_(slot),
       closed_max_((shard.options().monitoring.closed_clients_max + shard.link().shards() - 1) /
-                  shard.link().shards()) {}
+                  shard.link().shards()),
+      trace_lines_(trace_lines_per_second) {}
 
 void ShardWatch::on_closed(const Connection& connection) {
   if (closed_max_ == 0) return;
@@ -65,20 +57,13 @@ bool ShardWatch::traces(const Connection& connection, std::string_view subject) 
   const bool wanted =
       trace_cid_ != 0 ? connection.cid() == trace_cid_ : protocol::matches(trace_subject_, subject);
   if (!wanted) return false;
-  if (shard_.now_ns() >= trace_second_ends_ns_) {
-    trace_second_ends_ns_ = shard_.now_ns() + second_ns;
-    trace_lines_ = 0;
-    if (trace_lines_left_out_ > 0) {
-      shard_.log().info("trace: {} lines were left out", std::exchange(trace_lines_left_out_, 0));
-    }
-  }
-  if (trace_lines_ < trace_lines_per_second) return ++trace_lines_, true;
-  trace_lines_left_out_++;
-  return false;
+  return trace_lines_.permits(shard_.now_ns(), [this](uint64_t lines) {
+    shard_.log().info("trace: {} lines were left out", lines);
+  });
 }
 
 void ShardWatch::answer() {
-  const int64_t begin_ns = clock_ns(CLOCK_MONOTONIC);
+  const int64_t begin_ns = core::monotonic_ns();
   const WatchRequest& request = slot_.question();
   WatchAnswer& answer = slot_.reply();
   answer.count = 0;
@@ -102,7 +87,7 @@ void ShardWatch::answer() {
       answer_subscriptions(request, answer);
       break;
   }
-  answer.taken_ns = clock_ns(CLOCK_MONOTONIC) - begin_ns;
+  answer.taken_ns = core::monotonic_ns() - begin_ns;
   slot_.answered();
 }
 
@@ -115,7 +100,7 @@ void ShardWatch::answer_counters(ShardPicture& picture) {
   picture.receive_buffers_free = shard_.reactor().receive_buffers();
   picture.mailbox_bytes = shard_.link().inbound_bytes();
   picture.mailbox_capacity_bytes = shard_.link().inbound_capacity_bytes();
-  picture.busy_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+  picture.busy_ns = core::clock_ns(CLOCK_THREAD_CPUTIME_ID);
   core::ledger().set(core::Purpose::interest, shard_.interest().memory_bytes());
   for (size_t purpose = 0; purpose < core::purposes; purpose++) {
     picture.memory_bytes[purpose] = core::ledger().bytes(static_cast<core::Purpose>(purpose));

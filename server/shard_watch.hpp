@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "server/line_quota.hpp"
 #include "server/watch.hpp"
 
 namespace peal::server {
@@ -53,9 +54,7 @@ class ShardWatch {
   int64_t trace_until_ns_ = 0;  // 0: nothing is traced.
   uint64_t trace_cid_ = 0;
   std::string trace_subject_;
-  int64_t trace_second_ends_ns_ = 0;
-  unsigned trace_lines_ = 0;  // In this second.
-  uint64_t trace_lines_left_out_ = 0;
+  LineQuota trace_lines_;
 };
 
 }  // namespace peal::server

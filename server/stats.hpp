@@ -28,7 +28,7 @@ enum class CloseReason : uint8_t {
   tls_handshake,
   websocket_upgrade,
 };
-inline constexpr size_t close_reasons = 15;
+inline constexpr size_t close_reasons = static_cast<size_t>(CloseReason::websocket_upgrade) + 1;
 std::string_view text_of(CloseReason reason);
 /// The same as one word, for labels.
 std::string_view name_of(CloseReason reason);

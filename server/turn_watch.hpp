@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/log.hpp"
+#include "server/line_quota.hpp"
 
 namespace peal::server {
 
@@ -38,9 +39,7 @@ class TurnWatch {
   void say(const TurnSums& sums, int64_t turn_ns, int64_t now_ns, unsigned shard, core::Log& log);
 
   TurnSums before_;
-  int64_t second_ends_ns_ = INT64_MIN;
-  unsigned lines_ = 0;  // In this second.
-  uint64_t left_out_ = 0;
+  LineQuota lines_{lines_per_second};
 };
 
 }  // namespace peal::server

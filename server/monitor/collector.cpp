@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,10 +9,14 @@
 #include <numeric>
 #include <utility>
 
+#include "core/clock.hpp"
+
 namespace peal::server::monitor {
 namespace {
 
-constexpr int64_t second_ns = 1'000'000'000;
+using core::millisecond_ns;
+using core::monotonic_ns;
+using core::second_ns;
 
 // A shard whose turn takes longer than this is in trouble, and whoever asks should know.
 constexpr int64_t answer_within_ns = second_ns;
@@ -32,12 +35,6 @@ std::vector<ShardId> numbers_below(size_t count) {
 }
 
 }  // namespace
-
-int64_t Collector::monotonic_ns() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * second_ns + now.tv_nsec;
-}
 
 Collector::Collector(ServerState& state, std::function<void(ShardId)> wake)
     : state_(state),
@@ -82,7 +79,7 @@ bool Collector::exchange(const std::vector<ShardId>& shards) {
       const int64_t left_ns = deadline_ns - monotonic_ns();
       if (left_ns <= 0) return false;
       pollfd ring{bell_, POLLIN, 0};
-      if (::poll(&ring, 1, static_cast<int>(left_ns / 1'000'000 + 1)) > 0) {
+      if (::poll(&ring, 1, static_cast<int>(left_ns / millisecond_ns + 1)) > 0) {
         uint64_t rings;
         [[maybe_unused]] const ssize_t read = ::read(bell_, &rings, sizeof rings);
       }

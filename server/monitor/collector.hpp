@@ -73,8 +73,6 @@ class Collector {
   /// Shard time that was spent on all questions so far, of the shard that spent most.
   int64_t spent_ns() const { return spent_ns_; }
 
-  static int64_t monotonic_ns();
-
  private:
   struct Listing {
     std::vector<ConnectionPicture> rows;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/clock.hpp"
 #include "server/monitor/endpoints.hpp"
 #include "server/monitor/go_text.hpp"
 
@@ -55,7 +56,7 @@ bool ascending(const Row& a, const Row& b) {
 
 bool shorter_up(const Row& a, const Row& b) {
   const auto up_ns = [](const Row& row) {
-    return (row.open ? Collector::monotonic_ns() : row.stop_ns) - row.start_ns;
+    return (row.open ? core::monotonic_ns() : row.stop_ns) - row.start_ns;
   };
   return up_ns(a) < up_ns(b);
 }
@@ -191,7 +192,7 @@ void write_tls(JsonWriter& json, const Row& row) {
 }
 
 void write_row(JsonWriter& json, const Context& context, const Row& row) {
-  const int64_t end_ns = row.open ? Collector::monotonic_ns() : row.stop_ns;
+  const int64_t end_ns = row.open ? core::monotonic_ns() : row.stop_ns;
   json.key("cid").value(row.cid);
   json.key("kind").value("Client");
   json.key("type").value(row.websocket ? "websocket" : "nats");

@@ -14,7 +14,7 @@ Context::Context(ServerState& server_state, Collector& server_collector, core::L
       log(server_log),
       host(std::move(monitoring_host)),
       port(monitoring_port),
-      start_ns(Collector::monotonic_ns()),
+      start_ns(core::monotonic_ns()),
       start_unix_ns(unix_now_ns()),
       settings_(state.settings.take(settings_number_)),
       settings_unix_ns_(start_unix_ns) {}

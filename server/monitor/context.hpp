@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/clock.hpp"
 #include "core/log.hpp"
 #include "protocol/json.hpp"
 #include "server/monitor/collector.hpp"
@@ -63,7 +64,7 @@ struct Context {
   static int64_t unix_now_ns();
   /// A moment of the monotonic clock's.
   int64_t unix_ns(int64_t monotonic_ns) const { return start_unix_ns + (monotonic_ns - start_ns); }
-  int64_t uptime_ns() const { return Collector::monotonic_ns() - start_ns; }
+  int64_t uptime_ns() const { return core::monotonic_ns() - start_ns; }
   /// When the settings were made.
   int64_t settings_unix_ns() const { return settings_unix_ns_; }
 

@@ -4,12 +4,14 @@
 
 #include <ctime>
 
+#include "core/clock.hpp"
+
 namespace peal::server::monitor {
 namespace {
 
-constexpr int64_t us_ns = 1000;
-constexpr int64_t ms_ns = 1000 * us_ns;
-constexpr int64_t second_ns = 1000 * ms_ns;
+using core::microsecond_ns;
+using core::millisecond_ns;
+using core::second_ns;
 
 std::string trimmed_fraction(int64_t value, int64_t unit, int digits) {
   std::string text = fmt::format("{}", value / unit);
@@ -39,9 +41,9 @@ size_t character_bytes(std::string_view bytes) {
 
 std::string duration_text(int64_t ns) {
   if (ns <= 0) return "0s";
-  if (ns < us_ns) return fmt::format("{}ns", ns);
-  if (ns < ms_ns) return trimmed_fraction(ns, us_ns, 3) + "µs";
-  if (ns < second_ns) return trimmed_fraction(ns, ms_ns, 6) + "ms";
+  if (ns < microsecond_ns) return fmt::format("{}ns", ns);
+  if (ns < millisecond_ns) return trimmed_fraction(ns, microsecond_ns, 3) + "µs";
+  if (ns < second_ns) return trimmed_fraction(ns, millisecond_ns, 6) + "ms";
   const int64_t minutes = ns / (60 * second_ns);
   std::string text = trimmed_fraction(ns % (60 * second_ns), second_ns, 9) + "s";
   if (minutes > 0) text = fmt::format("{}m", minutes % 60) + text;

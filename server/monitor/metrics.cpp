@@ -6,14 +6,16 @@
 #include <iterator>
 #include <string>
 
+#include "core/clock.hpp"
 #include "server/monitor/endpoints.hpp"
 #include "server/version.hpp"
 
 namespace peal::server::monitor {
 namespace {
 
+using core::second_ns;
+
 constexpr std::string_view text_format = "text/plain; version=0.0.4; charset=utf-8";
-constexpr double second_ns = 1e9;
 
 constexpr std::string_view purpose_names[] = {"chunks", "payload", "interest"};
 static_assert(std::size(purpose_names) == core::purposes);

@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/clock.hpp"
 #include "core/crash_report.hpp"
 #include "core/thread.hpp"
 #include "server/monitor/endpoints.hpp"
@@ -100,13 +101,13 @@ void Monitor::Impl::serve(int listener) {
 void Monitor::Impl::run() {
   core::name_thread("peal-monitor");
   const core::CrashStack crash_stack;
-  if (interval_ns_ > 0) totals_due_ns_ = Collector::monotonic_ns() + interval_ns_;
+  if (interval_ns_ > 0) totals_due_ns_ = core::monotonic_ns() + interval_ns_;
   for (;;) {
     if (http_) http_->run(wait_ms());
     pollfd stop{stop_, POLLIN, 0};
     ::poll(&stop, 1, http_ ? 0 : wait_ms());
     if (stop.revents != 0) return;
-    if (Collector::monotonic_ns() >= totals_due_ns_) {
+    if (core::monotonic_ns() >= totals_due_ns_) {
       totals_.log_line();
       totals_due_ns_ += interval_ns_;
     }
@@ -115,8 +116,8 @@ void Monitor::Impl::run() {
 
 int Monitor::Impl::wait_ms() {
   if (totals_due_ns_ == INT64_MAX) return -1;
-  const int64_t left_ns = std::max<int64_t>(0, totals_due_ns_ - Collector::monotonic_ns());
-  return static_cast<int>(std::min<int64_t>(left_ns / 1'000'000 + 1, 60'000));
+  const int64_t left_ns = std::max<int64_t>(0, totals_due_ns_ - core::monotonic_ns());
+  return static_cast<int>(std::min<int64_t>(left_ns / core::millisecond_ns + 1, 60'000));
 }
 
 Monitor::Monitor(ServerState& state, core::Log& log, MonitorSocket socket,

@@ -1,5 +1,6 @@
 // /pealz: what the page and peal-top show beyond nats-server's endpoints, and the page itself.
 
+#include "core/clock.hpp"
 #include "server/monitor/endpoints.hpp"
 #include "server/monitor/go_text.hpp"
 #include "server/monitor/page/page.hpp"
@@ -54,7 +55,7 @@ void write_limit(JsonWriter& json, const char* name, uint64_t used, uint64_t mos
 Response pealz(Context& context, Query&) {
   const auto* const connections = context.collector.connections(true);
   if (connections == nullptr) return no_answer();
-  context.subjects.sample(*connections, Collector::monotonic_ns());
+  context.subjects.sample(*connections, core::monotonic_ns());
   uint64_t pending_most = 0;
   uint64_t slow = 0;
   for (const ConnectionPicture& connection : *connections) {

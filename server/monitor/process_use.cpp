@@ -5,22 +5,14 @@
 
 #include <cmath>
 #include <cstdio>
-#include <ctime>
 #include <filesystem>
 #include <memory>
 
+#include "core/clock.hpp"
+
 namespace peal::server::monitor {
-namespace {
 
-constexpr int64_t second_ns = 1'000'000'000;
-
-int64_t clock_ns(clockid_t clock) {
-  timespec now;
-  clock_gettime(clock, &now);
-  return int64_t{now.tv_sec} * second_ns + now.tv_nsec;
-}
-
-}  // namespace
+using core::second_ns;
 
 uint64_t ProcessUse::resident_bytes() {
   const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen("/proc/self/statm", "re"),
@@ -36,7 +28,7 @@ unsigned ProcessUse::cores() {
 }
 
 double ProcessUse::cpu_seconds() {
-  return static_cast<double>(clock_ns(CLOCK_PROCESS_CPUTIME_ID)) / second_ns;
+  return static_cast<double>(core::clock_ns(CLOCK_PROCESS_CPUTIME_ID)) / second_ns;
 }
 
 uint64_t ProcessUse::open_descriptors() {
@@ -55,7 +47,7 @@ uint64_t ProcessUse::descriptors_max() {
 }
 
 double ProcessUse::cpu_percent() {
-  const int64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+  const int64_t now_ns = core::monotonic_ns();
   const double seconds = cpu_seconds();
   if (now_ns - asked_ns_ < second_ns / 2) return percent_;
   if (asked_ns_ != 0) {

@@ -2,12 +2,14 @@
 
 #include <utility>
 
+#include "core/clock.hpp"
+
 namespace peal::server::monitor {
 
 void Totals::log_line() {
   const Counters* const counters = context_.collector.counters();
   if (counters == nullptr) return context_.log.warning("stats - {}", no_answer().body);
-  const int64_t now_ns = Collector::monotonic_ns();
+  const int64_t now_ns = core::monotonic_ns();
   const double seconds = static_cast<double>(now_ns - std::exchange(at_ns_, now_ns)) / 1e9;
   int64_t busy_ns = 0;
   for (const ShardPicture& shard : counters->shards) busy_ns += shard.busy_ns;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "core/clock.hpp"
 #include "protocol/subject.hpp"
 #include "server/monitor/endpoints.hpp"
 
@@ -11,7 +12,6 @@ namespace {
 
 constexpr int64_t seconds_default = 60;
 constexpr int64_t seconds_max = 3600;
-constexpr int64_t second_ns = 1'000'000'000;
 
 }  // namespace
 
@@ -27,7 +27,7 @@ Response tracez(Context& context, Query& query) {
     query.fail(fmt::format("seconds={} is more than {}", seconds, seconds_max));
   }
   if (!query.error().empty()) return {};
-  if (!context.collector.trace(cid, subject, seconds * second_ns)) return no_answer();
+  if (!context.collector.trace(cid, subject, seconds * core::second_ns)) return no_answer();
   const std::string what = cid != 0 ? fmt::format("cid {}", cid) : fmt::format("\"{}\"", subject);
   context.log.info("trace: {} for {} s, as monitoring was asked to", what, seconds);
   return {200, plain_type, fmt::format("{} is traced in the log for {} s\n", what, seconds)};

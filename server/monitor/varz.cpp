@@ -1,5 +1,6 @@
 // /varz: what the server is, how it is set, and its totals.
 
+#include "core/clock.hpp"
 #include "server/monitor/endpoints.hpp"
 #include "server/monitor/go_text.hpp"
 
@@ -78,7 +79,7 @@ void write_security(JsonWriter& json, const Context& context) {
   if (tls == nullptr) return;
   if (!context.options().security.allow_non_tls) json.key("tls_required").value(true);
   if (tls->verifies()) json.key("tls_verify").value(true);
-  json.key("tls_cert_not_after").value(time_text(tls->not_after_unix_s() * 1'000'000'000));
+  json.key("tls_cert_not_after").value(time_text(tls->not_after_unix_s() * core::second_ns));
 }
 
 void write_traffic(JsonWriter& json, const Counters& counters) {

@@ -6,22 +6,20 @@
 
 #include <cstdint>
 
+#include "core/clock.hpp"
+
 namespace peal::bench {
 
-inline constexpr int64_t ns_per_s = 1'000'000'000;
-inline constexpr int64_t ns_per_ms = 1'000'000;
+using core::millisecond_ns;
+using core::second_ns;
 
-inline int64_t now_ns() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return int64_t(time.tv_sec) * ns_per_s + time.tv_nsec;
-}
+inline int64_t now_ns() { return core::monotonic_ns(); }
 
 inline void sleep_until(int64_t due_ns) {
-  const timespec due{due_ns / ns_per_s, due_ns % ns_per_s};
+  const timespec due{due_ns / second_ns, due_ns % second_ns};
   clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, nullptr);
 }
 
-inline double seconds(int64_t ns) { return double(ns) / double(ns_per_s); }
+inline double seconds(int64_t ns) { return double(ns) / double(second_ns); }
 
 }  // namespace peal::bench

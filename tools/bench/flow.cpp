@@ -20,17 +20,17 @@ namespace peal::bench {
 namespace {
 
 // From the plan to the first message, so that every thread is there when it is due.
-constexpr int64_t lead_ns = 20 * ns_per_ms;
+constexpr int64_t lead_ns = 20 * millisecond_ns;
 // How often the end is looked for. Seldom enough not to disturb what is measured: on two busy
 // cores, a thread that woke every millisecond made 1 to 8 of 128 B five times as slow. When it
 // ended is told by the threads' own clocks; the server's processor time has ticks of as much.
-constexpr int64_t look_ns = 10 * ns_per_ms;
+constexpr int64_t look_ns = 10 * millisecond_ns;
 // When nothing more has come for so long, nothing will.
-constexpr int64_t patience_ns = 5 * ns_per_s;
+constexpr int64_t patience_ns = 5 * second_ns;
 // For a stray duplicate to come behind the last message of a soak.
-constexpr int64_t afterthought_ns = 300 * ns_per_ms;
+constexpr int64_t afterthought_ns = 300 * millisecond_ns;
 // For publishers to come to the end of what they have half sent when a run is cut short.
-constexpr int64_t grace_ns = 2 * ns_per_s;
+constexpr int64_t grace_ns = 2 * second_ns;
 
 // Fewer than this have a thread each, as nothing is faster; of more, a few threads have many each.
 constexpr uint32_t own_threads_max = 16;

@@ -75,7 +75,7 @@ std::optional<std::string> FlowPeers::open(const Options& options, const FlowPla
   server = shown_server(
       (publishers.empty() ? subscribers[0]->link() : publishers[0]->link()).replies().info());
   // Servers tell each other of new subscriptions in their own time.
-  if (servers.size() > 1) sleep_until(now_ns() + ns_per_s / 2);
+  if (servers.size() > 1) sleep_until(now_ns() + second_ns / 2);
   return {};
 }
 

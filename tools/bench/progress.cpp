@@ -13,7 +13,7 @@
 namespace peal::bench {
 namespace {
 
-constexpr int64_t redraw_ns = 200 * ns_per_ms;
+constexpr int64_t redraw_ns = 200 * millisecond_ns;
 constexpr int bar_width = 30;
 
 }  // namespace

@@ -18,9 +18,9 @@ namespace {
 
 // How often a publisher listens to its server: often enough for PINGs and refusals, too seldom to
 // be seen in a profile.
-constexpr int64_t tend_ns = 50 * ns_per_ms;
+constexpr int64_t tend_ns = 50 * millisecond_ns;
 // How long one sleeps at most, so that the end of a run is noticed.
-constexpr int64_t nap_ns = 50 * ns_per_ms;
+constexpr int64_t nap_ns = 50 * millisecond_ns;
 
 MessageShape shape_of(const PublisherPlan& plan, uint32_t index) {
   return {.subject = plan.subjects.subject(plan.options.pairs ? index : 0, 0),
@@ -203,7 +203,7 @@ class Pumps {
   void wait(int64_t now) {
     if (blocked_.empty()) return sleep_until(wake_ns_);
     const int64_t wait_ns = std::max<int64_t>(wake_ns_ - now, 0);
-    const timespec time{wait_ns / ns_per_s, wait_ns % ns_per_s};
+    const timespec time{wait_ns / second_ns, wait_ns % second_ns};
     ::ppoll(blocked_.data(), blocked_.size(), &time, nullptr);
   }
 

@@ -15,7 +15,7 @@ namespace {
 // A reply's subject ends in the number of the request that it belongs to: replies of several
 // responders come in any order.
 constexpr size_t slot_digits = 4;
-constexpr int64_t patience_ns = 5 * ns_per_s;
+constexpr int64_t patience_ns = 5 * second_ns;
 
 void write_slot(char* out, uint32_t slot) {
   for (size_t digit = slot_digits; digit > 0; digit--) {

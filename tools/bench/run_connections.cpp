@@ -24,11 +24,11 @@ constexpr size_t receive_bytes = 1 << 10;
 // How many dial at once, when nobody says otherwise: enough that it is the server who is busy.
 constexpr uint32_t default_dialers = 8;
 // Seldom, for the reason that flow.cpp gives.
-constexpr int64_t look_ns = 10 * ns_per_ms;
+constexpr int64_t look_ns = 10 * millisecond_ns;
 // How far churn may fall behind before it is given up.
-constexpr int64_t behind_max_ns = 10 * ns_per_s;
+constexpr int64_t behind_max_ns = 10 * second_ns;
 // For the server's memory to come to rest before it is measured.
-constexpr int64_t settle_ns = ns_per_s / 2;
+constexpr int64_t settle_ns = second_ns / 2;
 
 /// A connection that answers PINGs and hears nothing else.
 class Idler {
@@ -176,7 +176,7 @@ void Connections::dial_one(uint64_t number, int64_t due_ns, bool keep) {
 }
 
 void Connections::churn() {
-  const int64_t start = now_ns() + 20 * ns_per_ms;
+  const int64_t start = now_ns() + 20 * millisecond_ns;
   const uint64_t count =
       options_.messages > 0 ? options_.messages
                             : std::max<uint64_t>(1, uint64_t(options_.churn * options_.duration_s));
@@ -192,7 +192,7 @@ void Connections::churn() {
           return control_.fail(
               fmt::format("connection {} is {} s late: {} a second are too many for the server, or "
                           "for {} threads",
-                          number, behind_max_ns / ns_per_s, options_.churn, dialers()));
+                          number, behind_max_ns / second_ns, options_.churn, dialers()));
         }
         dial_one(number, due, false);
       }
@@ -228,7 +228,7 @@ void Connections::hold() {
                                 error.empty() ? "it did not say why" : error));
     });
   });
-  while (now_ns() < end && !control_.stopping()) sleep_until(now_ns() + 20 * ns_per_ms);
+  while (now_ns() < end && !control_.stopping()) sleep_until(now_ns() + 20 * millisecond_ns);
   closing.store(true);
   for (Idler* idler : all) idler->link().shut_down();
   crew.join();

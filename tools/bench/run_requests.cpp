@@ -20,9 +20,9 @@ namespace peal::bench {
 namespace {
 
 constexpr size_t receive_bytes = 32 << 10;
-constexpr int64_t lead_ns = 20 * ns_per_ms;
+constexpr int64_t lead_ns = 20 * millisecond_ns;
 // Seldom, for the reason that flow.cpp gives.
-constexpr int64_t look_ns = 10 * ns_per_ms;
+constexpr int64_t look_ns = 10 * millisecond_ns;
 
 class Requests {
  public:
@@ -229,7 +229,7 @@ void Requests::respond_only() {
     result_.received.bytes += responder->request_bytes();
     last_ns = std::max(last_ns, responder->last_ns());
   }
-  if (first_ns != 0) result_.seconds = seconds(std::max(last_ns - first_ns, ns_per_ms));
+  if (first_ns != 0) result_.seconds = seconds(std::max(last_ns - first_ns, millisecond_ns));
   result_.received.messages = answered;
   result_.published = {answered, answered * options_.size_bytes};
   result_.timeline.end({result_.seconds, answered, answered});

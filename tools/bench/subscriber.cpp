@@ -22,7 +22,7 @@ char nowhere[discard_bytes];
 // should fill this, not the server's memory.
 constexpr int receive_buffer_bytes = 4 << 20;
 
-constexpr int64_t alive_interval_ns = 30 * ns_per_s;
+constexpr int64_t alive_interval_ns = 30 * second_ns;
 
 }  // namespace
 
