@@ -17,20 +17,19 @@ namespace {
 // The kernel takes the least of this and net.core.somaxconn.
 constexpr int backlog = 4096;
 
-std::string explain(const std::string& host, uint16_t port, int error) {
+std::string explain(const std::string& host, uint16_t port, ListenNames names, int error) {
   switch (error) {
     case EADDRINUSE:
       return fmt::format(
-          "port {} on {} is in use: stop the server that has it, or choose another "
-          "with --port",
-          port, host);
+          "port {} on {} is in use: stop the server that has it, or choose another with {}", port,
+          host, names.port);
     case EADDRNOTAVAIL:
-      return fmt::format("{} is no address of this machine: choose another with --addr", host);
+      return fmt::format("{} is no address of this machine: choose another with {}", host,
+                         names.host);
     case EACCES:
       return fmt::format(
-          "port {} may not be used without privileges: choose one above 1023 with "
-          "--port",
-          port);
+          "port {} may not be used without privileges: choose one above 1023 with {}", port,
+          names.port);
     default:
       return fmt::format("cannot listen on {}:{}: {}", host, port, std::strerror(error));
   }
@@ -56,7 +55,8 @@ bool bind_in_time(int descriptor, const addrinfo& address) {
 
 }  // namespace
 
-std::variant<ListeningSocket, std::string> listen_tcp(const std::string& host, uint16_t port) {
+std::variant<ListeningSocket, std::string> listen_tcp(const std::string& host, uint16_t port,
+                                                      ListenNames names) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
@@ -83,7 +83,7 @@ std::variant<ListeningSocket, std::string> listen_tcp(const std::string& host, u
     ::close(descriptor);
   }
   freeaddrinfo(found);
-  return explain(host, port, error);
+  return explain(host, port, names, error);
 }
 
 }  // namespace peal::core

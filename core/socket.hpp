@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 
 namespace peal::core {
@@ -18,8 +19,14 @@ struct ListeningSocket {
 inline constexpr auto taken_patience = std::chrono::seconds(1);
 inline constexpr auto taken_pause = std::chrono::milliseconds(10);
 
+/// What the operator calls the two parts of an address, so that an error can name the remedy.
+struct ListenNames {
+  std::string_view host, port;
+};
+
 /// Binds to a host name or address; port 0 is any free one. The error is one sentence with the
 /// remedy.
-std::variant<ListeningSocket, std::string> listen_tcp(const std::string& host, uint16_t port);
+std::variant<ListeningSocket, std::string> listen_tcp(const std::string& host, uint16_t port,
+                                                      ListenNames names);
 
 }  // namespace peal::core

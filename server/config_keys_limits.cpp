@@ -42,7 +42,9 @@ constexpr ConfigKey unlimited(std::string_view names, std::string_view note) {
 
 constexpr ConfigKey keys[] = {
     number<0, count_max, &Options::limits, &Limits::control_line_bytes_max>(
-        "max_control_line", Reload::live, "arguments of one protocol line", KeyType::bytes),
+        "max_control_line", Reload::live,
+        "arguments of one protocol line; to raise it above 8192 may need a restart",
+        KeyType::bytes),
     number<0, payload_max, &Options::limits, &Limits::payload_bytes_max>(
         "max_payload", Reload::live, "of one message; a change is told to all clients",
         KeyType::bytes),

@@ -17,7 +17,7 @@ std::optional<std::string> open_listeners_into(const Options& options, Listening
   wanted.insert(wanted.end(), options.listen_also.begin(), options.listen_also.end());
   for (const ListenAddress& address : wanted) {
     const auto port = static_cast<uint16_t>(std::max(address.port, 0));
-    auto made = core::listen_tcp(address.host, port);
+    auto made = core::listen_tcp(address.host, port, {.host = "--addr", .port = "--port"});
     if (auto* error = std::get_if<std::string>(&made)) return std::move(*error);
     const auto& socket = std::get<core::ListeningSocket>(made);
     out.descriptors.push_back(socket.descriptor);
@@ -25,7 +25,9 @@ std::optional<std::string> open_listeners_into(const Options& options, Listening
   }
   if (options.websocket.enabled()) {
     const WebSocketOptions& chosen = options.websocket;
-    auto made = core::listen_tcp(chosen.host, static_cast<uint16_t>(std::max(chosen.port, 0)));
+    auto made =
+        core::listen_tcp(chosen.host, static_cast<uint16_t>(std::max(chosen.port, 0)),
+                         {.host = "the key websocket.host", .port = "the key websocket.port"});
     if (auto* error = std::get_if<std::string>(&made)) return "websocket: " + *error;
     const auto& socket = std::get<core::ListeningSocket>(made);
     out.descriptors.push_back(socket.descriptor);

@@ -19,7 +19,7 @@ core::LogConfig log_config(const Options& options) {
           .json = options.log_json};
 }
 
-ReloadPlan plan_reload(const ParsedCommand& running) {
+ReloadPlan plan_reload(const ParsedCommand& running, const Server& server) {
   ReloadPlan plan;
   std::vector<const char*> arguments;
   for (const std::string& argument : running.arguments) arguments.push_back(argument.c_str());
@@ -34,8 +34,9 @@ ReloadPlan plan_reload(const ParsedCommand& running) {
     if (change.live) continue;
     plan.refusal = fmt::format("{} cannot change from '{}' to '{}' without a restart", change.path,
                                change.before, change.after);
-    break;
+    return plan;
   }
+  plan.refusal = server.reload_refusal(plan.command.options).value_or("");
   return plan;
 }
 

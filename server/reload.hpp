@@ -24,8 +24,8 @@ struct ReloadPlan {
   std::string refusal;  // Empty: it can be.
 };
 
-/// Reads again what `running` was started with. Changes nothing.
-ReloadPlan plan_reload(const ParsedCommand& running);
+/// Reads again what `running` was started with, and the files that it names. Changes nothing.
+ReloadPlan plan_reload(const ParsedCommand& running, const Server& server);
 
 /// A line for each change, for who asked what would happen.
 std::string text_of(const ReloadPlan& plan);

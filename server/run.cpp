@@ -163,7 +163,7 @@ class Running {
           manager_.say("READY=1");
           break;
         case Wish::preview_reload:
-          answer_preview(wish.sender, text_of(plan_reload(command_)));
+          answer_preview(wish.sender, text_of(plan_reload(command_, server_)));
           break;
         case Wish::server_stopped:
           return;
@@ -196,7 +196,7 @@ class Running {
   }
 
   void reload() {
-    ReloadPlan plan = plan_reload(command_);
+    ReloadPlan plan = plan_reload(command_, server_);
     if (!carry_out(plan, command_.options, server_, log_)) return;
     command_ = std::move(plan.command);
     core::set_crash_log(command_.options.log_file);

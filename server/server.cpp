@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/clock.hpp"
 #include "core/crash_report.hpp"
 #include "core/mesh.hpp"
 #include "core/reactor.hpp"
@@ -67,8 +68,7 @@ core::ReactorConfig reactor_config(const Options& options, unsigned shards) {
 
 constexpr std::string_view no_thread_left =
     "no thread left for this process: raise the limit (ulimit -u, or TasksMax= in the unit file) "
-    "or "
-    "use fewer --threads";
+    "or use fewer --threads";
 
 // Of what the process may have, a quarter is left to the kernel, the allocator and ourselves, who
 // need so much at least; but clients get a quarter in any case.
@@ -143,10 +143,13 @@ std::optional<std::string> secure(Settings& settings, const Security* previous) 
 
 std::variant<monitor::MonitorSocket, std::string> listen_for_monitoring(const Options& options) {
   const Monitoring& chosen = options.monitoring;
-  const int port = chosen.https_port != 0 ? chosen.https_port : chosen.port;
+  const bool is_secure = chosen.https_port != 0;
+  const int port = is_secure ? chosen.https_port : chosen.port;
   if (port == 0) return monitor::MonitorSocket{};
   const std::string& host = chosen.host.empty() ? options.host : chosen.host;
-  auto listening = core::listen_tcp(host, static_cast<uint16_t>(std::max(port, 0)));
+  auto listening = core::listen_tcp(host, static_cast<uint16_t>(std::max(port, 0)),
+                                    {.host = is_secure ? "the key https" : "the key http",
+                                     .port = is_secure ? "--https_port" : "--http_port"});
   if (auto* error = std::get_if<std::string>(&listening)) return "monitoring: " + *error;
   const auto socket = std::get<core::ListeningSocket>(listening);
   return monitor::MonitorSocket{socket.descriptor, host, socket.port};
@@ -178,6 +181,7 @@ class Server::Impl {
   }
 
   std::optional<std::string> start();
+  std::variant<Settings, std::string> settings_for(const Options& options);
   std::optional<std::string> reload(const Options& options);
   std::vector<RollCall::News> call_roll();
   void enter(Phase phase);
@@ -288,9 +292,7 @@ void Server::Impl::enter(Phase phase) {
 }
 
 std::vector<RollCall::News> Server::Impl::call_roll() {
-  timespec now;
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  const int64_t now_ns = int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+  const int64_t now_ns = core::monotonic_ns();
   std::vector<uint64_t> answered;
   for (const auto& words : state.shard_words) {
     answered.push_back(words.answered.load(std::memory_order_relaxed));
@@ -323,7 +325,8 @@ std::vector<uint32_t> Server::Impl::surplus_connections(uint32_t connections_max
   return surplus;
 }
 
-std::optional<std::string> Server::Impl::reload(const Options& options) {
+// What these options would bring into force, or in one sentence why they cannot be.
+std::variant<Settings, std::string> Server::Impl::settings_for(const Options& options) {
   if (mesh_.shards() > 1 && mailbox_bytes(options, control_mailbox_bytes) >
                                 mesh_.mailbox(core::Lane::control, 0, 1).capacity_bytes()) {
     return fmt::format("max_control_line cannot grow to {} without a restart",
@@ -333,11 +336,19 @@ std::optional<std::string> Server::Impl::reload(const Options& options) {
                     .info = make_info(options, static_cast<uint16_t>(addresses.front().port)),
                     .surplus_connections = surplus_connections(options.limits.connections_max)};
   uint64_t number = 0;
-  if (auto error = secure(settings, state.settings.take(number)->security.get())) return error;
+  if (auto error = secure(settings, state.settings.take(number)->security.get())) {
+    return *std::move(error);
+  }
   settings.info.server_id = id;
   settings.info.server_name = name;
   settings.websocket.address = websocket_address;
-  state.settings.publish(std::move(settings));
+  return settings;
+}
+
+std::optional<std::string> Server::Impl::reload(const Options& options) {
+  auto settings = settings_for(options);
+  if (auto* error = std::get_if<std::string>(&settings)) return std::move(*error);
+  state.settings.publish(std::get<Settings>(std::move(settings)));
   notify_all();
   return {};
 }
@@ -359,7 +370,8 @@ void Server::Impl::wait() {
 std::variant<std::unique_ptr<Server>, std::string> Server::start(const Options& options,
                                                                  core::Log& log,
                                                                  std::function<void()> on_stopped) {
-  const unsigned shards = options.threads != 0 ? options.threads : cpu_allowance();
+  const unsigned shards =
+      options.threads != 0 ? options.threads : std::min(cpu_allowance(), threads_max);
   auto opened = open_listeners(options);
   if (auto* error = std::get_if<std::string>(&opened)) return std::move(*error);
   auto& listening = std::get<Listening>(opened);
@@ -405,6 +417,11 @@ const ListenAddress& Server::websocket_address() const { return impl_->websocket
 const ListenAddress& Server::monitoring_address() const { return impl_->monitoring_address; }
 const std::string& Server::id() const { return impl_->id; }
 const std::string& Server::name() const { return impl_->name; }
+std::optional<std::string> Server::reload_refusal(const Options& options) const {
+  auto settings = impl_->settings_for(options);
+  if (auto* error = std::get_if<std::string>(&settings)) return std::move(*error);
+  return {};
+}
 std::optional<std::string> Server::reload(const Options& options) { return impl_->reload(options); }
 unsigned Server::shards() const { return static_cast<unsigned>(impl_->state.shard_words.size()); }
 std::vector<RollCall::News> Server::call_roll() { return impl_->call_roll(); }

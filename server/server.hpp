@@ -43,6 +43,8 @@ class Server {
   /// may differ that config_keys.hpp calls live. The error is one sentence, and then nothing has
   /// changed.
   std::optional<std::string> reload(const Options& options);
+  /// What reload() would say. Changes nothing.
+  std::optional<std::string> reload_refusal(const Options& options) const;
 
   /// Looks who of the shards has had a turn since the last call of this function, and asks all of
   /// them for another. By one thread.

@@ -176,7 +176,7 @@ TEST_CASE("reactor: a receive that is armed once brings what comes, until end of
 
 /// Two ends of a TCP connection.
 Pair connected_pair() {
-  const auto listening = std::get<ListeningSocket>(listen_tcp("127.0.0.1", 0));
+  const auto listening = std::get<ListeningSocket>(listen_tcp("127.0.0.1", 0, {}));
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -674,7 +674,7 @@ struct Client {
 };
 
 TEST_CASE("reactor: accepts whoever comes, knows who it is, and stops when told") {
-  const auto listening = listen_tcp("127.0.0.1", 0);
+  const auto listening = listen_tcp("127.0.0.1", 0, {});
   REQUIRE(std::holds_alternative<ListeningSocket>(listening));
   const ListeningSocket listener = std::get<ListeningSocket>(listening);
   const auto reactor = made();

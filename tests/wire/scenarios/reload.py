@@ -127,7 +127,7 @@ def reload_under_load(scene):
 
 
 @scenario("reload: a dry run prints what would change, and changes nothing", alone=True,
-          tags=["peal"], config="max_payload: 100")
+          tags=["peal"], config="max_payload: 100", flags=["--threads", "2"])
 def reload_dry_run(scene):
     server = scene.server
 
@@ -140,6 +140,10 @@ def reload_dry_run(scene):
     said = dry_run()
     check("max_payload: '100' would become '50'\n" in said, said)
     check("the reload would be refused: server_name cannot change from '' to 'other'" in said, said)
+    # What no comparison of options shows, but the running server knows.
+    server.rewrite("max_payload: 100\nmax_control_line: 100KB")
+    said = dry_run()
+    check("refused: max_control_line cannot grow to 102400 without a restart" in said, said)
     check(Connection.with_info(server.port).info["max_payload"] == 100, "the limit changed")
 
 
