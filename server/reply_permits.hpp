@@ -19,6 +19,8 @@ namespace peal::server {
 class ReplyPermits {
  public:
   static constexpr size_t permits_max = 8192;
+  /// Of the text of their subjects: whoever asks chooses how long those are.
+  static constexpr size_t subject_bytes_max = 1024 * 1024;
 
   explicit ReplyPermits(const ResponseRules& rules) : rules_(rules) {}
 
@@ -43,15 +45,16 @@ class ReplyPermits {
     std::string reply;
     uint64_t number;
   };
-  struct Hash : std::hash<std::string_view> {
-    using is_transparent = void;
-  };
 
+  bool is_full() const {
+    return order_.size() >= permits_max || subject_bytes_ > subject_bytes_max;
+  }
   void forget_oldest(int64_t now_ns);
 
   const ResponseRules rules_;
-  std::unordered_map<std::string, Permit, Hash, std::equal_to<>> permits_;
-  std::deque<Granted> order_;  // Oldest first. Some have gone already.
+  std::deque<Granted> order_;                             // Oldest first. Some have gone already.
+  size_t subject_bytes_ = 0;                              // Of those.
+  std::unordered_map<std::string_view, Permit> permits_;  // The text is that in order_.
   uint64_t granted_ = 0;
 };
 

@@ -256,6 +256,29 @@ TEST_CASE("reply permits: the oldest goes when there is no room") {
   CHECK(permits.permits("r" + std::to_string(ReplyPermits::permits_max + 9), 0));
 }
 
+TEST_CASE("reply permits: long subjects have room for fewer") {
+  ResponseRules rules;
+  rules.expires = std::chrono::seconds(-1);
+  ReplyPermits permits(rules);
+  const auto long_subject = [](int i) { return std::string(4000, 'r') + std::to_string(i); };
+  for (int i = 0; i < 1000; i++) permits.grant(long_subject(i), 0);
+  CHECK(permits.size() <= ReplyPermits::subject_bytes_max / 4000);
+  CHECK_FALSE(permits.permits(long_subject(0), 0));
+  CHECK(permits.permits(long_subject(999), 0));
+}
+
+TEST_CASE("reply permits: one that is granted again has its new place in line") {
+  ResponseRules rules;
+  rules.expires = std::chrono::seconds(-1);
+  ReplyPermits permits(rules);
+  permits.grant("r", 0);
+  for (size_t i = 0; i < ReplyPermits::permits_max - 10; i++) permits.grant(std::to_string(i), 0);
+  permits.grant("r", 0);
+  for (size_t i = 0; i < 100; i++) permits.grant("other" + std::to_string(i), 0);
+  CHECK(permits.permits("r", 0));
+  CHECK_FALSE(permits.permits("0", 0));
+}
+
 TEST_CASE("reply permits: one that was used up and granted anew outlives its first place in line") {
   ResponseRules rules;
   rules.expires = std::chrono::seconds(-1);
