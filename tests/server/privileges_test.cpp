@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,6 +37,24 @@ TEST_CASE("privileges: no program is started any more, by any thread") {
     std::thread([&] { in_thread = refused(); }).join();
     if (!in_thread) return 2;
     return ::setuid(::getuid()) == -1 && errno == EPERM ? 0 : 3;
+  });
+  if (status == skipped) {
+    std::printf("skipped: built without libseccomp, or the kernel has no filters\n");
+    return;
+  }
+  CHECK(status == 0);
+}
+
+TEST_CASE("privileges: nothing is mounted any more, by the old calls or the new") {
+  const int status = status_of_child([] {
+    if (!forbid_system_calls()) return skipped;
+    const auto refused = [](long call) {
+      return ::syscall(call, -1, nullptr, 0, 0, 0) == -1 && errno == EPERM;
+    };
+    return refused(SYS_mount) && refused(SYS_fsopen) && refused(SYS_open_tree) &&
+                   refused(SYS_move_mount) && refused(SYS_pidfd_getfd) && refused(SYS_setfsuid)
+               ? 0
+               : 1;
   });
   if (status == skipped) {
     std::printf("skipped: built without libseccomp, or the kernel has no filters\n");
