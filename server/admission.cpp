@@ -29,18 +29,26 @@ void Connection::await_admission() {
   if (security.wants_nonce()) admission_->nonce = random_base64(nonce_bytes);
 }
 
-// From when on it has the time to say who it is: when it can.
+// From when on it has the time to say who it is, or anything where it need not: when it can.
 void Connection::start_admission_clock() {
-  if (!admission_ || security().default_user() != nullptr) return;  // Silence is welcome.
+  if (!admission_) return;
   admission_->due_ns = shard_.now_ns() + security().auth_timeout().count();
   check_later(admission_->due_ns);
+}
+
+// Who its certificate says it is, by the rules of now.
+UserRef Connection::certificate_user() const {
+  const bool shown = tls_ && tls_->stage == TlsLink::Stage::open;
+  if (!shown || !security().maps_certificates()) return nullptr;
+  return security().user_of_certificate(tls_->session->peer_names());
 }
 
 // The first letter tells: no command but CONNECT begins so. To wait for the whole of another would
 // be to keep what a stranger sends. False when nothing more is to be read.
 bool Connection::speaks_before_admission(char first) {
   if (first == 'C' || first == 'c') return true;
-  if (const UserRef& somebody = security().default_user()) return admit(somebody);
+  const Attempt attempt = security().try_connect({}, {}, certificate_user());
+  if (attempt.user != nullptr && attempt.proof == nullptr) return admit(attempt);
   refuse_admission();
   return false;
 }
@@ -56,9 +64,9 @@ bool Connection::identify(protocol::ConnectOptions& options) {
 
   Attempt attempt =
       security.try_connect(options, admission_ ? admission_->nonce : std::string_view(),
-                           admission_ ? admission_->certificate_user : user_);
+                           user_ == nullptr ? certificate_user() : user_);
   if (attempt.proof == nullptr) {
-    if (attempt.user != nullptr && admit(attempt.user)) return true;
+    if (attempt.user != nullptr && admit(attempt)) return true;
     if (attempt.user == nullptr) refuse_admission();
     return false;
   }
@@ -79,11 +87,13 @@ bool Connection::identify(protocol::ConnectOptions& options) {
 
 void Connection::on_proof(bool holds) {
   if (!open() || (pauses_ & pause_proof) == 0) return;
-  UserRef user = std::move(admission_->user);
-  if (user != nullptr) user = security().find_again(*user);  // There may have been a reload.
-  if (!holds || user == nullptr) return refuse_admission();
+  Attempt proven;
+  if (admission_->user != nullptr) {
+    proven.user = security().find_again(*admission_->user);  // There may have been a reload.
+  }
+  if (!holds || proven.user == nullptr) return refuse_admission();
   const protocol::ConnectOptions wishes = std::move(admission_->wishes);
-  if (admit(user)) accept_wishes(wishes);
+  if (admit(proven)) accept_wishes(wishes);
   resume(pause_proof);
 }
 
@@ -96,8 +106,10 @@ void Connection::refuse_admission() {
 
 // False when its account takes no more, or when it was somebody else before: its subscriptions are
 // of the account that it had.
-bool Connection::admit(const UserRef& user) {
+bool Connection::admit(const Attempt& attempt) {
+  const UserRef& user = attempt.user;
   assert(user != nullptr);
+  came_by_default_ = attempt.by_default;
   if (user_ != nullptr) {
     admission_.reset();
     if (user_ == user) return true;
@@ -141,24 +153,28 @@ void Connection::leave_account() {
 
 // ---- After a reload.
 
+// Who it is by the new rules; nullptr when it is nobody any more. Who came in without a word has
+// nothing to show but that those are still let in.
+UserRef Connection::user_now() const {
+  const UserRef& by_default = security().default_user();
+  if (user_ == nullptr) return by_default;
+  UserRef user = security().find_again(*user_);
+  return came_by_default_ && user != by_default ? nullptr : user;
+}
+
 // Who is still there goes on with what he may do now; who is not is let go.
 void Connection::on_new_security() {
   const Security& security = this->security();
   if (!admitted_) return;  // It will be asked by the new rules.
-  UserRef user;
-  if (user_ != nullptr) {
-    user = security.find_again(*user_);
-  } else if (security.auth_required()) {
-    user = security.default_user();
-  } else {
-    return;
-  }
-  if (user == nullptr) return refuse_admission();
+  if (user_ == nullptr && !security.auth_required()) return;
+  Attempt anew{.user = user_now(), .proof = nullptr, .by_default = came_by_default_};
+  if (anew.user == nullptr) return refuse_admission();
   if (user_ == nullptr) {
+    anew.by_default = true;
     // Its subscriptions are of the global account.
-    if (user->account->id != account_ || !admit(user)) return refuse_admission();
+    if (anew.user->account->id != account_ || !admit(anew)) return refuse_admission();
   }
-  user_ = std::move(user);
+  user_ = std::move(anew.user);
   take_permissions();
   forget_permitted();
   prune_subscriptions();

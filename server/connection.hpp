@@ -43,7 +43,6 @@ struct Admission {
   std::string nonce;  // That its signature has to cover; empty when no key could be asked for.
   int64_t due_ns = INT64_MAX;
   UserRef user;                     // Who it is if the proof holds.
-  UserRef certificate_user;         // Who its certificate says it is, where that decides.
   protocol::ConnectOptions wishes;  // Of the CONNECT that waits for that.
 };
 
@@ -255,7 +254,9 @@ class Connection {
   void start_admission_clock();
   bool speaks_before_admission(char first);
   bool identify(protocol::ConnectOptions& options);
-  bool admit(const UserRef& user);
+  bool admit(const Attempt& attempt);
+  UserRef certificate_user() const;
+  UserRef user_now() const;
   void refuse_admission();
   void leave_account();
   void take_permissions();
@@ -353,6 +354,7 @@ class Connection {
   bool awaits_proxy_header_ : 1 = false;  // Before anything else, there may be one.
   bool active_ : 1 = false;               // It has sent something since the last ping was due.
   bool admitted_ : 1 = true;              // It is known who it is, or of no interest.
+  bool came_by_default_ : 1 = false;      // It has never said who it is.
   bool restricted_ : 1 = false;           // What it publishes to is checked.
   bool slow_warned_ : 1 = false;
   uint8_t pings_out_ = 0;

@@ -58,6 +58,7 @@ std::shared_ptr<const Security> Security::make(const SecurityOptions& options,
   const std::shared_ptr<Security> made(new Security);
   made->auth_required_ = options.auth_required();
   made->maps_certificates_ = options.tls && options.tls->verify_and_map;
+  made->certificates_mapped_elsewhere_ = options.certificates_mapped_elsewhere;
   if (made->maps_certificates_) made->auth_required_ = true;
   made->auth_timeout_ = options.auth_timeout.value_or(
       options.tls ? options.tls->timeout + auth_after_handshake : auth_timeout_default);
@@ -85,7 +86,7 @@ std::shared_ptr<const Security> Security::make(const SecurityOptions& options,
     const auto place = users->find(options.no_auth_user);
     if (place != users->end()) made->default_user_ = place->second;
   }
-  // A name that is not there costs what one with a hash costs, if there is such a one.
+  // What is not right costs what a wrong password for a hash costs, if there is one.
   made->decoy_ = random_base64(16);
   for (const auto& [name, user] : made->users_) {
     if (is_password_hash(user->password)) made->decoy_ = user->password;
@@ -146,11 +147,14 @@ void Security::add_users(const std::vector<UserOptions>& users,
 // In nats-server's order: nkey, users, token, the one user.
 Attempt Security::try_connect(const protocol::ConnectOptions& options, std::string_view nonce,
                               const UserRef& certificate_user) const {
-  if (!maps_certificates_ && !has_credentials(options)) return {default_user_, nullptr};
+  if (!maps_certificates_ && !has_credentials(options)) {
+    return {.user = default_user_, .proof = nullptr, .by_default = true};
+  }
   if (!options.nkey.empty() && !nkeys_.empty()) {
     const auto place = nkeys_.find(options.nkey);
     const auto signature = decode_base64(options.sig);
-    if (place == nkeys_.end() || !signature) return {};
+    // Who was greeted before any key could be asked for has nothing that a signature could cover.
+    if (place == nkeys_.end() || !signature || nonce.empty()) return {};
     return {place->second, std::make_unique<Proof>(SignatureProof{place->second->nkey,
                                                                   std::string(nonce), *signature})};
   }
@@ -162,7 +166,9 @@ Attempt Security::try_connect(const protocol::ConnectOptions& options, std::stri
   }
   if (!users_.empty()) {
     const auto place = users_.find(options.user);
-    return try_password(place == users_.end() ? nullptr : place->second, options.pass);
+    const UserRef user = place == users_.end() ? nullptr : place->second;
+    if (user != nullptr && user->password.empty() && certificates_mapped_elsewhere_) return {};
+    return try_password(user, options.pass);
   }
   if (single_ == nullptr) return {};
   if (!token_.empty()) {
@@ -179,7 +185,9 @@ Attempt Security::try_password(const UserRef& user, const std::string& password)
   if (is_password_hash(secret)) {
     return {user, std::make_unique<Proof>(PasswordProof{password, secret})};
   }
-  return {same_secret(secret, password) ? user : nullptr, nullptr};
+  if (same_secret(secret, password) && user != nullptr) return {user, nullptr};
+  if (!is_password_hash(decoy_)) return {};
+  return {nullptr, std::make_unique<Proof>(PasswordProof{password, decoy_})};
 }
 
 UserRef Security::find_again(const User& user) const {

@@ -76,11 +76,12 @@ using Proof = std::variant<PasswordProof, SignatureProof>;
 bool holds(Proof& proof);
 
 /// What came of a CONNECT. With neither user nor proof it is refused; with a proof it is refused
-/// unless that holds, and always if there is no user: an unknown name takes as long as a wrong
-/// password.
+/// unless that holds, and always if there is no user: where there are hashes, any wrong name or
+/// password takes as long.
 struct Attempt {
   UserRef user;
   std::unique_ptr<Proof> proof;
+  bool by_default = false;  // He is who one is that does not say who he is.
 };
 
 class Security {
@@ -121,6 +122,7 @@ class Security {
 
   bool auth_required_ = false;
   bool maps_certificates_ = false;
+  bool certificates_mapped_elsewhere_ = false;
   std::chrono::nanoseconds auth_timeout_{};
   std::vector<std::shared_ptr<const Account>> accounts_;  // By id.
   std::unordered_map<std::string, UserRef> users_;

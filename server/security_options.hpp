@@ -88,6 +88,9 @@ struct SecurityOptions {
   std::optional<TlsOptions> tls;
   bool allow_non_tls = false;
   ConnectionType connection_type = ConnectionType::standard;  // Of whom these are about.
+  /// Others come in where a certificate says who they are: a user without a password is not to be
+  /// had by his name alone.
+  bool certificates_mapped_elsewhere = false;
 
   /// Whether anybody has to say who he is.
   bool auth_required() const {

@@ -124,7 +124,9 @@ std::optional<std::string> read_certificates(const std::optional<TlsOptions>& op
 
 // Users, accounts and certificates, as the options have them. The error is one sentence.
 std::optional<std::string> secure(Settings& settings, const Security* previous) {
-  const SecurityOptions& options = settings.options.security;
+  const WebSocketOptions& websocket = settings.options.websocket;
+  SecurityOptions options = settings.options.security;
+  options.certificates_mapped_elsewhere = websocket.tls && websocket.tls->verify_and_map;
   settings.security = Security::make(options, previous);
   if (settings.security->accounts() > accounts_max) {
     return fmt::format(
@@ -133,7 +135,6 @@ std::optional<std::string> secure(Settings& settings, const Security* previous) 
         settings.security->accounts(), accounts_max);
   }
   // After the first, so that an account has one id in both.
-  const WebSocketOptions& websocket = settings.options.websocket;
   settings.websocket.security =
       Security::make(security_options_of(websocket, options), settings.security.get());
   settings.websocket.rules = std::make_shared<const UpgradeRules>(websocket);

@@ -157,9 +157,6 @@ void Connection::on_handshake() {
   shard_.stats().tls_handshakes++;
   shard_.stats().tls_resumptions += static_cast<uint64_t>(session.resumed());
   if (!websocket_) start_admission_clock();
-  if (admission_ && security().maps_certificates()) {
-    admission_->certificate_user = security().user_of_certificate(session.peer_names());
-  }
   tls_->came_first = !tls_->info_sent;
   if (!std::exchange(tls_->info_sent, true)) send_info(false);
   read_plain(std::exchange(tls_->early, {}));  // What came right behind the handshake.

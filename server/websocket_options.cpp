@@ -7,6 +7,7 @@ namespace peal::server {
 SecurityOptions security_options_of(const WebSocketOptions& options, const SecurityOptions& all) {
   SecurityOptions own = all;
   own.connection_type = ConnectionType::websocket;
+  own.certificates_mapped_elsewhere = all.tls && all.tls->verify_and_map;
   own.tls = options.tls;
   own.allow_non_tls = false;
   if (options.auth_timeout) own.auth_timeout = options.auth_timeout;

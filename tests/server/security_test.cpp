@@ -146,8 +146,20 @@ TEST_CASE("security: users, by password and by hash") {
   CHECK_FALSE(let_in(*security, says("nobody", "h")));
   CHECK_FALSE(let_in(*security, says("", "p")));
   CHECK_FALSE(let_in(*security, {}));
-  // An unknown name must take as long as a wrong password.
+  // An unknown name must take as long as a wrong password, whoever has a hash.
   CHECK(security->try_connect(says("nobody", "x"), nonce, nullptr).proof != nullptr);
+  CHECK(security->try_connect(says("plain", "x"), nonce, nullptr).proof != nullptr);
+  CHECK(security->try_connect(says("plain", "p"), nonce, nullptr).proof == nullptr);
+}
+
+TEST_CASE("security: who has no password is not to be had by name where certificates name users") {
+  SecurityOptions options;
+  options.users = {user("by-certificate", ""), user("u", "p")};
+  CHECK(let_in(*Security::make(options, nullptr), says("by-certificate", "")));
+  options.certificates_mapped_elsewhere = true;
+  const auto security = Security::make(options, nullptr);
+  CHECK_FALSE(let_in(*security, says("by-certificate", "")));
+  CHECK(let_in(*security, says("u", "p")));
 }
 
 TEST_CASE("security: token, and the one user") {

@@ -211,6 +211,25 @@ def reload_users(scene):
     late.expect(b"-ERR 'Authorization Violation'\r\n")
 
 
+DEFAULT_USER = "authorization { users = [ { user: u, password: p }, { user: v, password: q } ] }\n"
+
+
+@scenario("reload: who is the default user is so for as long as there is one", alone=True,
+          config="no_auth_user: u\n" + DEFAULT_USER, tags=["auth", "peal"])
+def reload_default_user(scene):
+    nameless, silent = scene.connect(), Connection.with_info(scene.server.port)
+    named = scene.connect(user="u", **{"pass": "p"})
+    nameless.fence()
+    reload(scene.server, "max_payload: 100\nno_auth_user: u\n" + DEFAULT_USER)
+    nameless.fence()
+    reload(scene.server, DEFAULT_USER)
+    nameless.expect_closed()
+    named.fence()
+    silent.send(b"PING\r\n")
+    silent.expect(b"-ERR 'Authorization Violation'\r\n")
+    silent.expect_eof()
+
+
 @scenario("reload: asking for a password lets go who has none", alone=True, config="max_payload: 100",
           tags=["auth"])
 def reload_to_passwords(scene):

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 
+from scenarios.reload import reload
 from scenarios.scene import check, scenario
 from wire import PATIENCE_S, Connection, Failure, Server, Skipped
 
@@ -62,12 +63,15 @@ def make_certificates():
     return folder
 
 
+def tls_config(settings="", more=""):
+    folder = certificates()
+    return (f'tls {{ cert_file: "{folder}/server.pem", key_file: "{folder}/server.key", '
+            f'ca_file: "{folder}/ca.pem", {settings} }}\n{more}')
+
+
 @contextlib.contextmanager
 def tls_server(scene, settings="", more=""):
-    folder = certificates()
-    config = (f'tls {{ cert_file: "{folder}/server.pem", key_file: "{folder}/server.key", '
-              f'ca_file: "{folder}/ca.pem", {settings} }}\n{more}')
-    server = Server(scene.server.command[0], config)
+    server = Server(scene.server.command[0], tls_config(settings, more))
     try:
         yield server
         server.stop()
@@ -245,6 +249,40 @@ def verify_and_map(scene):
         stranger.send(b'CONNECT {"verbose":false,"user":"alice@example.com"}\r\n')
         stranger.expect(b"-ERR 'Authorization Violation'\r\n")
         stranger.expect_eof()
+
+
+@scenario("tls: who has a certificate and says nothing of himself is whom it names",
+          tags=["tls", "auth"])
+def map_without_connect(scene):
+    users = """no_auth_user: anybody
+    authorization { users = [ { user: anybody, password: p },
+      { user: "alice@example.com", permissions: { publish: "alice.>" } } ] }"""
+    with tls_server(scene, "verify_and_map: true", users) as server:
+        alice = secured(Connection.with_info(server.port), context(certificate="alice"))
+        alice.send(b"PUB other 0\r\n\r\n")
+        alice.expect(b"-ERR 'Permissions Violation for Publish to \"other\"'\r\n")
+        stranger = secured(Connection.with_info(server.port), context(certificate="mallory"))
+        stranger.send(b"PING\r\n")
+        stranger.expect(b"-ERR 'Authorization Violation'\r\n")
+        stranger.expect_eof()
+
+
+@scenario("tls: a certificate names whom it names when CONNECT comes, not before a reload",
+          tags=["tls", "auth"])
+def map_after_reload(scene):
+    users = 'authorization { timeout: 60, users = [ { user: "%s@example.com"%s } ] }'
+    with tls_server(scene, "verify_and_map: true", users % ("alice", "")) as server:
+        alice = [secured(Connection.with_info(server.port), context(certificate="alice"))
+                 for _ in range(2)]
+        denied = ', permissions: { publish: { deny: ">" } }'
+        reload(server, tls_config("verify_and_map: true", users % ("alice", denied)))
+        hello(alice[0])
+        alice[0].send(b"PUB x 0\r\n\r\n")
+        alice[0].expect(b"-ERR 'Permissions Violation for Publish to \"x\"'\r\n")
+        reload(server, tls_config("verify_and_map: true", users % ("bob", "")))
+        alice[1].send(b'CONNECT {"verbose":false}\r\n')
+        alice[1].expect(b"-ERR 'Authorization Violation'\r\n")
+        alice[1].expect_eof()
 
 
 @scenario("tls: of those whom the CA knows, only who is pinned", tags=["tls"])

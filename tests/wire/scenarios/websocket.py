@@ -464,6 +464,22 @@ def authorization(scene):
             client.expect(b"PONG\r\n" if web else b"-ERR 'Authorization Violation'\r\n")
 
 
+@scenario("websocket: whom certificates name elsewhere is nobody here without a password",
+          tags=["websocket", "auth", "tls"])
+def mapped_elsewhere(scene):
+    folder = certificates()
+    users = f"""tls {{ cert_file: "{folder}/server.pem", key_file: "{folder}/server.key",
+      ca_file: "{folder}/ca.pem", verify_and_map: true }}
+    authorization {{ users = [ {{ user: a }}, {{ user: b, password: p }} ] }}"""
+    with websocket_server(scene, more=users) as server:
+        client = WebSocket(server)
+        client.send(b'CONNECT {"user":"a","verbose":false}\r\n')
+        client.expect(b"-ERR 'Authorization Violation'\r\n")
+        client = WebSocket(server)
+        client.send(b'CONNECT {"user":"b","pass":"p","verbose":false}\r\nPING\r\n')
+        client.expect(b"PONG\r\n")
+
+
 @scenario("websocket: one connection too many is told so", tags=["websocket"])
 def surplus(scene):
     with websocket_server(scene, more="max_connections: 1") as server:
