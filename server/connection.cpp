@@ -130,13 +130,15 @@ void Connection::start() {
 
 // ---- Bytes in.
 
+// A stranger is read from one buffer at a time: what comes while helpers have to do with him stays
+// with the kernel.
 void Connection::arm_recv() {
   assert(!recv_armed_);
   recv_queued_ = false;
   recv_armed_ = true;
   recv_cancelled_ = false;
   core::Reactor& reactor = shard_.reactor();
-  if (busy_ && !reactor.ends_recv_at_cap()) {
+  if (is_stranger() || (busy_ && !reactor.ends_recv_at_cap())) {
     reactor.recv_once(descriptor_, token(OpKind::recv));
   } else {
     reactor.recv(descriptor_, token(OpKind::recv));

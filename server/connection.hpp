@@ -48,13 +48,14 @@ struct Admission {
 
 /// Why a connection is not read from for now. It may be for several at once.
 enum Pause : uint8_t {
-  pause_fence = 1,     // Its PONG waits for other shards.
-  pause_room = 2,      // Its next command waits for room in a mailbox.
-  pause_stall = 4,     // It publishes faster than a slow subscriber reads.
-  pause_interest = 8,  // What it changed about its subscriptions waits to be told.
-  pause_proof = 16,    // Helpers look whether it is who it says.
-  pause_inflate = 32,  // What it sent is longer than it looked: the rest is for later turns.
-  pause_share = 64,    // What it published was much work, and others come first.
+  pause_fence = 1,        // Its PONG waits for other shards.
+  pause_room = 2,         // Its next command waits for room in a mailbox.
+  pause_stall = 4,        // It publishes faster than a slow subscriber reads.
+  pause_interest = 8,     // What it changed about its subscriptions waits to be told.
+  pause_proof = 16,       // Helpers look whether it is who it says.
+  pause_inflate = 32,     // What it sent is longer than it looked: the rest is for later turns.
+  pause_share = 64,       // What it published was much work, and others come first.
+  pause_handshake = 128,  // Helpers do a step of its TLS handshake.
 };
 
 class Connection {
@@ -206,6 +207,7 @@ class Connection {
   core::Token token(core::OpKind kind) const { return {kind, slot_, generation_}; }
 
   // Bytes in.
+  bool is_stranger() const { return !admitted_ || (tls_ && tls_->stage != TlsLink::Stage::open); }
   void on_bytes(std::string_view bytes);
   void end(CloseReason reason, int error);
   void read_on();
@@ -275,7 +277,7 @@ class Connection {
   bool begin_tls();
   bool watch_handshake(int64_t now_ns);
   void on_cipher(std::string_view bytes);
-  void continue_handshake();
+  void continue_handshake(std::string_view bytes);
   void read_plain(std::string_view cipher);
   void show_tls(ConnectionPicture& picture) const;
   bool flush_tls();

@@ -48,16 +48,14 @@ struct TlsLink {
   };
 
   Stage stage = Stage::hello;
-  bool helper_busy = false;  // The session is a helper's until on_handshake().
-  bool info_sent = false;    // In clear; else it is the first thing to be said after the handshake.
-  bool came_first = false;   // The handshake, before INFO.
+  bool info_sent = false;   // In clear; else it is the first thing to be said after the handshake.
+  bool came_first = false;  // The handshake, before INFO.
   bool said_close = false;
   int64_t due_ns = INT64_MAX;       // Of the handshake.
   int64_t info_due_ns = INT64_MAX;  // INFO goes in clear if no ClientHello has come by then.
   HandshakeSeat seat;
   std::shared_ptr<const TlsContext> context;  // As of its beginning, whatever is reloaded.
-  std::shared_ptr<TlsSession> session;
-  std::string early;  // What came while a helper had the session.
+  std::shared_ptr<TlsSession> session;        // A helper's during pause_handshake.
 
   std::string sending;  // In the kernel's hands, from sent_bytes on.
   size_t sent_bytes = 0;

@@ -14,9 +14,6 @@
 namespace peal::server {
 namespace {
 
-// What a client may say before its handshake is done: a ClientHello and a chain of certificates.
-constexpr size_t handshake_bytes_max = 32 * 1024;
-
 // What a client may make us say without reading it: answers to key updates, alerts.
 constexpr size_t unread_bytes_max = 64 * 1024;
 
@@ -113,20 +110,17 @@ void Connection::on_cipher(std::string_view bytes) {
     tls_->stage = TlsLink::Stage::handshake;
   }
   if (tls_->stage == TlsLink::Stage::open) return read_plain(bytes);
-  if (tls_->early.size() + bytes.size() > handshake_bytes_max) {
-    return close(CloseReason::tls_handshake);
-  }
-  tls_->early += bytes;
-  if (!tls_->helper_busy) continue_handshake();
+  continue_handshake(bytes);
 }
 
-void Connection::continue_handshake() {
+void Connection::continue_handshake(std::string_view bytes) {
+  assert((pauses_ & pause_handshake) == 0);
   if (!tls_->session) {
     if (!tls_->seat.take(shard_.state().tls_handshakes)) return close(CloseReason::tls_handshake);
     tls_->session = std::make_shared<TlsSession>(tls_->context);
   }
-  tls_->session->add_input(std::exchange(tls_->early, {}));
-  tls_->helper_busy = true;
+  tls_->session->add_input(bytes);
+  pauses_ |= pause_handshake;
   const auto work = [session = tls_->session, slot = slot_, generation = generation_,
                      &inbox = shard_.state().helper_inboxes[shard_.id()]] {
     session->handshake();
@@ -136,15 +130,14 @@ void Connection::continue_handshake() {
 }
 
 void Connection::on_handshake() {
-  assert(tls_ && tls_->helper_busy);
-  tls_->helper_busy = false;
+  assert(tls_ && (pauses_ & pause_handshake) != 0);
+  pauses_ &= static_cast<uint8_t>(~pause_handshake);
   TlsSession& session = *tls_->session;
   if (!session.output().empty()) flush_later();
   if (!open()) return;
   switch (session.handshake_outcome()) {
     case TlsSession::Outcome::wants_more:
-      if (!tls_->early.empty()) continue_handshake();
-      return;
+      return read_on();
     case TlsSession::Outcome::done:
       break;
     case TlsSession::Outcome::ended:
@@ -159,7 +152,7 @@ void Connection::on_handshake() {
   if (!websocket_) start_admission_clock();
   tls_->came_first = !tls_->info_sent;
   if (!std::exchange(tls_->info_sent, true)) send_info(false);
-  read_plain(std::exchange(tls_->early, {}));  // What came right behind the handshake.
+  read_plain({});  // What came right behind the handshake.
   read_on();
 }
 
@@ -199,7 +192,7 @@ void Connection::read_plain(std::string_view cipher) {
 // waits has to go in clear: INFO, or why there will be no handshake.
 bool Connection::flush_tls() {
   TlsLink& link = *tls_;
-  if (link.helper_busy) return false;
+  if ((pauses_ & pause_handshake) != 0) return false;
   if (discards_) {
     link.sending.clear();
     link.plain_bytes = 0;
@@ -266,7 +259,7 @@ bool Connection::has_more_to_send() const {
   const bool framed = websocket_ != nullptr;
   if (framed && (!tls_ || tls_->stage == TlsLink::Stage::open) && has_frames_to_send()) return true;
   if (!framed && !outbox_.empty()) return true;
-  if (!tls_ || tls_->helper_busy || !tls_->session) return false;
+  if (!tls_ || !tls_->session || (pauses_ & pause_handshake) != 0) return false;
   return !tls_->sending.empty() || !tls_->session->output().empty() ||
          (state_ == State::closing && tls_->stage == TlsLink::Stage::open && !tls_->said_close);
 }

@@ -187,6 +187,33 @@ def byte_by_byte(scene):
         check(answer == b"PONG\r\n", f"seen {answer}")
 
 
+@scenario("tls: what comes in one piece with the end of the handshake waits, however much", tags=["tls"])
+def much_behind_handshake(scene):
+    with tls_server(scene) as server:
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            peer = context(version).wrap_bio(incoming, outgoing, server_hostname="server.local")
+            connection = Connection.with_info(server.port)
+            while True:
+                try:
+                    peer.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    connection.socket.sendall(outgoing.read())
+                    incoming.write(connection.socket.recv(65536))
+            peer.write(b'CONNECT {"verbose":false}\r\n' + b"PUB foo 1000\r\n%s\r\n" % bytes(1000)
+                       * 400 + b"PING\r\n")
+            connection.socket.sendall(outgoing.read())  # With the client's last flight, in 1.3.
+            answer = b""
+            while not answer:
+                received = connection.socket.recv(65536)
+                check(received, f"{version.name}: closed")
+                incoming.write(received)
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    answer = peer.read(6)
+            check(answer == b"PONG\r\n", f"seen {answer}")
+
+
 @scenario("tls: who does not shake hands is closed after the timeout", slow=True, tags=["tls"])
 def handshake_timeout(scene):
     with tls_server(scene, "timeout: 1") as server:
