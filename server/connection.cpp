@@ -43,8 +43,8 @@ constexpr int64_t linger_ns = 2 * second_ns;
 // A read of so much came from a socket that will have more at once.
 constexpr size_t busy_bytes = 4096;
 
-// What is kept of a stranger: half of the 8 KiB that he may cost, the rest being what he is sent
-// and the connection itself.
+// What is kept of a stranger: most of the 8 KiB that he may cost, the rest being what he is sent
+// and the connection itself. Behind a CONNECT that helpers look at it is what one receive brought.
 constexpr size_t unadmitted_bytes_max = 6 * 1024;
 
 // What a paused connection keeps before its receive is cancelled, where the kernel would go on.
@@ -310,7 +310,7 @@ MessageRun Connection::repeats(std::string_view input) const {
 }
 
 void Connection::carry(std::string_view bytes, size_t needed_bytes) {
-  if (!admitted_ && carry_.size() + bytes.size() > unadmitted_bytes_max) {
+  if (is_held_short() && carry_.size() + bytes.size() > unadmitted_bytes_max) {
     return refuse(protocol::Refusal::control_line_exceeded);
   }
   if (!carry_.append(shard_.pool(), bytes, needed_bytes)) close(CloseReason::out_of_memory);

@@ -208,6 +208,7 @@ class Connection {
 
   // Bytes in.
   bool is_stranger() const { return !admitted_ || (tls_ && tls_->stage != TlsLink::Stage::open); }
+  bool is_held_short() const { return !admitted_ && (pauses_ & pause_proof) == 0; }
   void on_bytes(std::string_view bytes);
   void end(CloseReason reason, int error);
   void read_on();

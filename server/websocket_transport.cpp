@@ -144,7 +144,7 @@ size_t Connection::read_frames(std::span<char> input) {
 void Connection::keep_frames(std::string_view bytes) {
   Carry& kept = websocket_->kept;
   const size_t total = kept.size() + bytes.size();
-  if (!admitted_ && total > unadmitted_bytes_max) {
+  if (is_held_short() && total > unadmitted_bytes_max) {
     return refuse(protocol::Refusal::control_line_exceeded);
   }
   if (!kept.append(shard_.pool(), bytes, total)) return close(CloseReason::out_of_memory);

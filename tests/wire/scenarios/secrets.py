@@ -29,6 +29,19 @@ def nothing_in_the_log(scene):
             check(secret not in line, f"the log has {secret}: {line}")
 
 
+@scenario("auth: what comes in one piece with CONNECT waits for the hash, however much", config=USERS,
+          tags=["auth"])
+def much_behind_connect(scene):
+    for fields in (b'"user":"ulrike","pass":"open-sesame"', b'"user":"hans","pass":"U*U"'):
+        for messages in (10, 40, 4000):
+            one = Connection.with_info(scene.server.port)
+            one.send(b'CONNECT {"verbose":false,' + fields + b"}\r\nSUB %s 1\r\n" % scene.subject +
+                     b"PUB %s 100\r\n%s\r\n" % (scene.subject, b"x" * 100) * messages + b"PING\r\n")
+            for _ in range(messages):
+                one.expect(b"MSG %s 1 100\r\n%s\r\n" % (scene.subject, b"x" * 100))
+            one.expect(b"PONG\r\n")
+
+
 @scenario("auth: who tries passwords does not fill the log", alone=True, config=USERS,
           tags=["auth", "peal"])
 def bounded_log(scene):

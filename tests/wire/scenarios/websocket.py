@@ -480,6 +480,21 @@ def mapped_elsewhere(scene):
         client.expect(b"PONG\r\n")
 
 
+@scenario("websocket: what comes in one piece with CONNECT waits for the hash", tags=["websocket", "auth"])
+def much_behind_connect(scene):
+    users = """authorization { users = [
+      { user: h, password: "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW" } ] }"""
+    with websocket_server(scene, "compression: true", users) as server:
+        said = (b'CONNECT {"user":"h","pass":"U*U","verbose":false}\r\n' +
+                b"PUB foo 1000\r\n%s\r\n" % bytes(1000) * 400 + b"PING\r\n")
+        client = WebSocket(server)
+        client.send(said)
+        client.expect(b"PONG\r\n")
+        client = WebSocket(server, OFFER)
+        client.connection.send(frame(BINARY, deflated(said), bits=4))
+        client.expect(b"PONG\r\n")
+
+
 @scenario("websocket: one connection too many is told so", tags=["websocket"])
 def surplus(scene):
     with websocket_server(scene, more="max_connections: 1") as server:
