@@ -72,14 +72,16 @@ bool Connection::identify(protocol::ConnectOptions& options) {
   }
   if (!admission_) admission_ = std::make_unique<Admission>();
   admission_->user = std::move(attempt.user);
+  admission_->proof = std::move(attempt.proof);
   admission_->wishes = std::move(options);
   forget_secrets(admission_->wishes);
   pauses_ |= pause_proof;
   cancel_recv();
-  const auto work = [proof = std::shared_ptr<Proof>(std::move(attempt.proof)), slot = slot_,
+  const auto work = [wanted = std::weak_ptr(admission_->proof), slot = slot_,
                      generation = generation_,
                      &inbox = shard_.state().helper_inboxes[shard_.id()]] {
-    inbox.put({slot, generation, HelperResult::Of::proof, holds(*proof)});
+    const std::shared_ptr<const Proof> proof = wanted.lock();
+    if (proof) inbox.put({slot, generation, HelperResult::Of::proof, holds(*proof)});
   };
   if (!shard_.state().helpers.submit(work)) refuse(protocol::Refusal::authentication_timeout);
   return false;

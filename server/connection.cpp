@@ -193,17 +193,24 @@ void Connection::on_recv(const core::Completion& done) {
   read_on();
 }
 
+// A stranger has said who he is, and nothing else. He is read from all the same: should he leave,
+// helpers need not look whether it is true.
+bool Connection::only_waits_for_proof() const {
+  return pauses_ == pause_proof && !admitted_ && carry_.empty() &&
+         (!websocket_ || websocket_->has_read_all());
+}
+
 // The client has said all it will. What it said before is still acted upon, though we may have
 // paused in the middle of it.
 void Connection::end(CloseReason reason, int error) {
   if (write_error_ != 0) reason = CloseReason::write_error, error = write_error_;
-  if (pauses_ == 0) return close(reason, error);
+  if (reads()) return close(reason, error);
   ended_ = reason;
   ended_error_ = static_cast<uint8_t>(error);
 }
 
 void Connection::read_on() {
-  if (!open() || pauses_ != 0) return;
+  if (!open() || !reads()) return;
   if (ended_ != CloseReason::none) return close(ended_, ended_error_);
   if (!recv_armed_ && !recv_queued_) arm_recv();
 }
@@ -595,6 +602,7 @@ void Connection::close(CloseReason reason, int error) {
   state_ = State::closing;
   close_reason_ = reason;
   leave_account();
+  if (admission_) admission_->proof.reset();
   shard_.stats().closed[static_cast<size_t>(reason)]++;
   log_close(error);
   shard_.remember_closed(*this);

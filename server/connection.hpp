@@ -42,7 +42,8 @@ struct ClientName {
 struct Admission {
   std::string nonce;  // That its signature has to cover; empty when no key could be asked for.
   int64_t due_ns = INT64_MAX;
-  UserRef user;                     // Who it is if the proof holds.
+  UserRef user;                  // Who it is if the proof holds.
+  std::shared_ptr<Proof> proof;  // Of no interest to a helper any more once it is gone from here.
   protocol::ConnectOptions wishes;  // Of the CONNECT that waits for that.
 };
 
@@ -84,7 +85,7 @@ class Connection {
   void arm_recv();
   bool wants_recv() {
     recv_queued_ = false;
-    return (open() ? pauses_ == 0 && ended_ == CloseReason::none
+    return (open() ? reads() && ended_ == CloseReason::none
                    : lingers_ && state_ == State::closing) &&
            !recv_armed_;
   }
@@ -208,6 +209,8 @@ class Connection {
 
   // Bytes in.
   bool is_stranger() const { return !admitted_ || (tls_ && tls_->stage != TlsLink::Stage::open); }
+  bool reads() const { return pauses_ == 0 || only_waits_for_proof(); }
+  bool only_waits_for_proof() const;
   bool is_held_short() const { return !admitted_ && (pauses_ & pause_proof) == 0; }
   void on_bytes(std::string_view bytes);
   void end(CloseReason reason, int error);

@@ -30,11 +30,11 @@ std::shared_ptr<AccountUse> use_of(std::string_view name, const Security* previo
 
 }  // namespace
 
-bool holds(Proof& proof) {
-  if (auto* const password = std::get_if<PasswordProof>(&proof)) {
-    const bool right = password_matches_hash(password->password, password->hash);
-    forget_secret(password->password);
-    return right;
+PasswordProof::~PasswordProof() { forget_secret(password); }
+
+bool holds(const Proof& proof) {
+  if (const auto* const password = std::get_if<PasswordProof>(&proof)) {
+    return password_matches_hash(password->password, password->hash);
   }
   const auto& signed_nonce = std::get<SignatureProof>(proof);
   return verify_signature(signed_nonce.key, signed_nonce.nonce, signed_nonce.signature);

@@ -62,6 +62,7 @@ using UserRef = std::shared_ptr<const User>;
 /// What a client has to be asked for that is too slow for a shard. Self-contained, so that any
 /// thread may find out.
 struct PasswordProof {
+  ~PasswordProof();  // Forgets the password.
   std::string password;
   std::string hash;
 };
@@ -72,8 +73,8 @@ struct SignatureProof {
 };
 using Proof = std::variant<PasswordProof, SignatureProof>;
 
-/// Slow. Forgets the password.
-bool holds(Proof& proof);
+/// Slow.
+bool holds(const Proof& proof);
 
 /// What came of a CONNECT. With neither user nor proof it is refused; with a proof it is refused
 /// unless that holds, and always if there is no user: where there are hashes, any wrong name or

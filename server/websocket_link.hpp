@@ -47,6 +47,7 @@ struct WebSocketLink {
   size_t sent_bytes = 0;
   size_t plain_bytes = 0;  // Of the outbox, that `sending` has.
 
+  bool has_read_all() const { return kept.empty() && held.empty(); }
   size_t held_bytes() const { return kept.size() + held.size() + sending.size(); }
 };
 

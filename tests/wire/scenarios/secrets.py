@@ -57,6 +57,21 @@ def bounded_log(scene):
     check(len(said) < 60, f"{len(said)} lines for 60 attempts")
 
 
+@scenario("auth: who has left keeps no helper from others", alone=True, tags=["auth"],
+          config="""authorization { users = [
+  { user: "hans", password: "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW" },
+  { user: "slow", password: "$2a$12$8n8wW3.iG9K2m7cJ7bPq2uYcWQ4cF7Hq4cN1g3yQdV0S0rX6k2a2G" } ] }""")
+def left_behind(scene):
+    # Their hashes take many times what anybody has to say who he is.
+    for _ in range(60):
+        gone = Connection.with_info(scene.server.port)
+        gone.send(b'CONNECT {"user":"slow","pass":"no"}\r\n')
+        gone.close()
+    one = Connection.with_info(scene.server.port)
+    one.send(b'CONNECT {"user":"hans","pass":"U*U","verbose":false}\r\nPING\r\n')
+    one.expect(b"PONG\r\n")
+
+
 @scenario("auth: hashes are looked at beside the traffic, not in its way", alone=True, tags=["auth"],
           config="""authorization { users = [
   { user: "u", password: "p" },
