@@ -83,7 +83,9 @@ bool Connection::identify(protocol::ConnectOptions& options) {
     const std::shared_ptr<const Proof> proof = wanted.lock();
     if (proof) inbox.put({slot, generation, HelperResult::Of::proof, holds(*proof)});
   };
-  if (!shard_.state().helpers.submit(work)) refuse(protocol::Refusal::authentication_timeout);
+  if (!shard_.state().helpers.submit(HelperPool::Kind::proof, work)) {
+    refuse(protocol::Refusal::authentication_timeout);
+  }
   return false;
 }
 

@@ -4,8 +4,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "core/clock.hpp"
 #include "core/crash_report.hpp"
 #include "core/thread.hpp"
 
@@ -32,35 +34,53 @@ HelperPool::~HelperPool() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    waiting_.clear();
+    for (Queue& queue : queues_) queue.waiting.clear();
   }
   wanted_.notify_all();
   for (std::thread& thread : threads_) thread.join();
 }
 
-bool HelperPool::submit(Work work) {
+bool HelperPool::submit(Kind kind, Work work) {
   {
     const std::lock_guard lock(mutex_);
-    if (stopping_ || waiting_.size() >= waiting_max) return false;
+    Queue& queue = queues_[static_cast<size_t>(kind)];
+    if (stopping_ || queue.waiting.size() >= waiting_max) return false;
     if (threads_.empty()) begin();
     if (threads_.empty()) return false;
-    waiting_.push_back(std::move(work));
+    if (queue.waiting.empty()) {
+      for (const Queue& each : queues_) queue.spent_ns = std::max(queue.spent_ns, each.spent_ns);
+    }
+    queue.waiting.push_back(std::move(work));
   }
   wanted_.notify_one();
   return true;
 }
 
+// The one that less time was spent on, of those where something waits. REQUIRES the lock.
+HelperPool::Queue* HelperPool::next() {
+  Queue* found = nullptr;
+  for (Queue& queue : queues_) {
+    if (queue.waiting.empty()) continue;
+    if (found == nullptr || queue.spent_ns < found->spent_ns) found = &queue;
+  }
+  return found;
+}
+
 void HelperPool::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    wanted_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+    wanted_.wait(lock, [this] { return stopping_ || next() != nullptr; });
     if (stopping_) return;
-    Work work = std::move(waiting_.front());
-    waiting_.pop_front();
+    Queue& queue = *next();
+    Work work = std::move(queue.waiting.front());
+    queue.waiting.pop_front();
     lock.unlock();
+    const int64_t began_ns = core::monotonic_ns();
     work();
     work = nullptr;
+    const int64_t spent_ns = core::monotonic_ns() - began_ns;
     lock.lock();
+    queue.spent_ns += spent_ns;
   }
 }
 

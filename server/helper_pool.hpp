@@ -1,11 +1,14 @@
 #pragma once
 // Threads for what is too slow for a shard: hashing passwords, verifying signatures, TLS
-// handshakes. Few of them, at a low priority, with a bounded queue, so that a storm of newcomers
-// takes no more of the processors than that from those who are connected already. It knows work and
-// nothing of what it is.
+// handshakes. Few of them, at a low priority, with bounded queues, so that a storm of newcomers
+// takes no more of the processors than that from those who are connected already. Where both kinds
+// of work wait, each gets half of the time: a hash is as long as a hundred steps of a handshake. It
+// knows how long work took, and nothing of what it is.
 
+#include <array>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -17,9 +20,10 @@ namespace peal::server {
 class HelperPool {
  public:
   using Work = std::function<void()>;
+  enum class Kind : uint8_t { handshake, proof };
 
-  /// More waiting work than this is refused. Whoever waits has a deadline of a few seconds, so a
-  /// longer queue would be worked off for nobody.
+  /// More waiting work of one kind than this is refused. Whoever waits has a deadline of a few
+  /// seconds, so a longer queue would be worked off for nobody.
   static constexpr size_t waiting_max = 16 * 1024;
 
   /// The threads begin with the first work: most servers have none.
@@ -30,16 +34,22 @@ class HelperPool {
   HelperPool& operator=(const HelperPool&) = delete;
 
   /// False when the queue is full, or no thread can be had. From any thread.
-  bool submit(Work work);
+  bool submit(Kind kind, Work work);
 
  private:
+  struct Queue {
+    std::deque<Work> waiting;
+    int64_t spent_ns = 0;  // On its work. Who comes behind an idle time starts from the other's.
+  };
+
   void begin();
   void run();
+  Queue* next();
 
   const unsigned threads_max_;
   std::mutex mutex_;
   std::condition_variable wanted_;
-  std::deque<Work> waiting_;
+  std::array<Queue, 2> queues_;  // By kind.
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

@@ -126,7 +126,8 @@ void Connection::continue_handshake(std::string_view bytes) {
     session->handshake();
     inbox.put({slot, generation, HelperResult::Of::handshake, false});
   };
-  if (!shard_.state().helpers.submit(work)) close(CloseReason::tls_handshake);
+  if (!shard_.state().helpers.submit(HelperPool::Kind::handshake, work))
+    close(CloseReason::tls_handshake);
 }
 
 void Connection::on_handshake() {
