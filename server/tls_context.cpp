@@ -96,6 +96,20 @@ std::string set_verification(SSL_CTX* context, const TlsOptions& options) {
   return {};
 }
 
+// Who comes back with a ticket is not verified again, so a certificate that has ended since leads
+// to a whole handshake, which fails by it.
+SSL_TICKET_RETURN take_ticket(SSL*, SSL_SESSION* session, const unsigned char*, size_t,
+                              SSL_TICKET_STATUS status, void*) {
+  if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW) {
+    return SSL_TICKET_RETURN_IGNORE_RENEW;
+  }
+  const X509* const certificate = SSL_SESSION_get0_peer(session);
+  if (certificate != nullptr && X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0) {
+    return SSL_TICKET_RETURN_IGNORE_RENEW;
+  }
+  return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
 std::string prepare(SSL_CTX* context, const TlsOptions& options, const CertificatePair& pair) {
   SSL_CTX_set_min_proto_version(context,
                                 options.minor_version_min >= 3 ? TLS1_3_VERSION : TLS1_2_VERSION);
@@ -106,6 +120,7 @@ std::string prepare(SSL_CTX* context, const TlsOptions& options, const Certifica
   // Clients come back with a ticket, so that nothing has to be kept here for them.
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(context, 1);
+  SSL_CTX_set_session_ticket_cb(context, nullptr, take_ticket, nullptr);
   constexpr unsigned char sessions_of[] = "peal";
   SSL_CTX_set_session_id_context(context, sessions_of, sizeof sessions_of - 1);
   std::string error = load_certificate(context, pair);

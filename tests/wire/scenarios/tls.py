@@ -14,7 +14,7 @@ import time
 
 from scenarios.reload import reload
 from scenarios.scene import check, scenario
-from wire import PATIENCE_S, Connection, Failure, Server, Skipped
+from wire import PATIENCE_S, Connection, Failure, Server, Skipped, wait_for
 
 FOLDER = None
 MAKING = threading.Lock()
@@ -101,11 +101,11 @@ def hello(connection, fields=b""):
     connection.expect(b"PONG\r\n")
 
 
-def expect_no_way_in(server, using):
+def expect_no_way_in(server, using, session=None):
     """The handshake fails, or is the last that is heard: a TLS 1.3 client learns it later."""
     connection = Connection.with_info(server.port)
     try:
-        secured(connection, using)
+        secured(connection, using, session)
         connection.socket.sendall(b'CONNECT {"verbose":false}\r\nPING\r\n')
         seen = connection.socket.recv(1)
     except (ssl.SSLError, OSError):
@@ -248,6 +248,73 @@ def resumption(scene):
             second = secured(Connection.with_info(server.port), using, session)
             hello(second)
             check(second.socket.session_reused, f"{version.name}: a whole handshake")
+
+
+AUTHORITY = """[ca]
+default_ca = wire
+[wire]
+database = {0}/brief.index
+new_certs_dir = {0}
+certificate = {0}/ca.pem
+private_key = {0}/ca.key
+rand_serial = yes
+default_md = sha256
+policy = names
+[names]
+commonName = supplied
+"""
+
+
+def certify_briefly(valid_s):
+    """A certificate of our CA in brief.pem. Returns when it ends."""
+    folder = certificates()
+    with open(f"{folder}/brief.conf", "w", encoding="utf-8") as file:
+        file.write(AUTHORITY.format(folder))
+    with open(f"{folder}/brief.index", "w", encoding="utf-8"):
+        pass
+    run("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", f"{folder}/brief.key")
+    run("req", "-new", "-key", f"{folder}/brief.key", "-subj", "/CN=brief", "-out",
+        f"{folder}/brief.csr")
+    ends = int(time.time()) + valid_s
+    run("ca", "-batch", "-notext", "-config", f"{folder}/brief.conf", "-in", f"{folder}/brief.csr",
+        "-out", f"{folder}/brief.pem", "-startdate", "20200101000000Z", "-enddate",
+        time.strftime("%Y%m%d%H%M%SZ", time.gmtime(ends)))
+    return ends
+
+
+@scenario("tls: who comes back with a certificate that has ended is refused", slow=True, tags=["tls"])
+def resumption_ended(scene):
+    with tls_server(scene, "verify: true") as server:
+        ends = certify_briefly(5)
+        tickets = []
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            using = context(version, certificate="brief")
+            first = secured(Connection.with_info(server.port), using)
+            hello(first)
+            tickets.append((using, first.socket.session))
+            first.close()
+        wait_for(lambda: time.time() > ends + 1, "the end of the certificate")
+        for using, ticket in tickets:
+            expect_no_way_in(server, using, ticket)
+
+
+@scenario("tls: after a reload with another CA no ticket is good any more", tags=["tls"])
+def resumption_other_ca(scene):
+    folder = certificates()
+    with tls_server(scene, "verify: true") as server:
+        tickets = []
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            using = context(version, certificate="alice")
+            first = secured(Connection.with_info(server.port), using)
+            hello(first)
+            tickets.append((using, first.socket.session))
+            first.close()
+        server.rewrite(f'tls {{ cert_file: "{folder}/server.pem", key_file: "{folder}/server.key", '
+                       f'ca_file: "{folder}/mallory.pem", verify: true }}')
+        server.signal("HUP")
+        server.expect_log("Reloaded server configuration|Reloaded: tls")
+        for using, ticket in tickets:
+            expect_no_way_in(server, using, ticket)
 
 
 @scenario("tls: a certificate that is asked for has to be there, and from our CA", tags=["tls"])
