@@ -499,6 +499,14 @@ void Shard::on_refused_admission(const Connection& connection) {
   log_.warning("{} - authentication error", connection.label());
 }
 
+void Shard::on_failed_handshake(const Connection& connection, std::string_view error) {
+  const auto say_left_out = [this](uint64_t errors) {
+    log_.warning("{} more TLS handshake errors in a second were not logged", errors);
+  };
+  if (!handshakes_logged_.permits(now_ns(), say_left_out)) return;
+  log_.warning("{} - TLS handshake error: {}", connection.label(), error);
+}
+
 // ---- Leaving.
 
 void Shard::follow_phase() {

@@ -136,6 +136,8 @@ class Shard final : public core::Lendable {
   void on_stall(const StallRecord& record);
   /// A client could not say who it is. Counted, and logged at a bounded rate.
   void on_refused_admission(const Connection& connection);
+  /// A client has failed to speak TLS as it should. Logged at a bounded rate too.
+  void on_failed_handshake(const Connection& connection, std::string_view error);
   void on_no_responders(const NoRespondersHead& notice, std::string_view subject,
                         std::string_view reply);
 
@@ -240,10 +242,11 @@ class Shard final : public core::Lendable {
 
   // Clients that are named one by one in the log.
   static constexpr unsigned clients_named_per_second = 10;
-  LineQuota warnings_{clients_named_per_second};         // Of those that are slow.
-  LineQuota refusals_logged_{clients_named_per_second};  // Of those that were not let in.
-  uint64_t out_messages_counted_ = 0;                    // In message_times.
-  bool lent_ = false;                                    // This turn is.
+  LineQuota warnings_{clients_named_per_second};           // Of those that are slow.
+  LineQuota refusals_logged_{clients_named_per_second};    // Of those that were not let in.
+  LineQuota handshakes_logged_{clients_named_per_second};  // Of TLS, that failed.
+  uint64_t out_messages_counted_ = 0;                      // In message_times.
+  bool lent_ = false;                                      // This turn is.
   bool tracing_ = false;
   bool tracing_all_ = false;
   uint64_t roll_call_ = 0;

@@ -143,7 +143,7 @@ void Connection::on_handshake() {
       break;
     case TlsSession::Outcome::ended:
     case TlsSession::Outcome::failed:
-      shard_.log().debug("{} - TLS handshake error: {}", label(), session.error());
+      shard_.on_failed_handshake(*this, session.error());
       return close(CloseReason::tls_handshake);
   }
   tls_->stage = TlsLink::Stage::open;

@@ -327,6 +327,20 @@ def verify(scene):
         expect_no_way_in(server, context(ssl.TLSVersion.TLSv1_2))
 
 
+@scenario("tls: a handshake that fails is logged with its reason, but not without end", tags=["tls"])
+def failures_logged(scene):
+    with tls_server(scene, "verify: true") as server:
+        expect_no_way_in(server, context())
+        server.expect_log("TLS handshake error: .*certificate")
+        for _ in range(60):
+            stranger = Connection.with_info(server.port)
+            stranger.send(b"CONNECT {}\r\n")
+            while stranger.receive(deadline()):
+                pass
+        said = [line for line in server.log_lines if "TLS handshake error" in line]
+        check(scene.kind == "nats" or len(said) < 60, f"{len(said)} lines for 61 failures")
+
+
 @scenario("tls: a certificate says who one is", tags=["tls", "auth"])
 def verify_and_map(scene):
     users = """authorization { users = [
