@@ -520,7 +520,10 @@ void Connection::on_timer() {
   if (tls_ && watch_handshake(now_ns)) return;
   if (websocket_ && watch_upgrade(now_ns)) return;
   if (admission_) {
-    if (now_ns >= admission_->due_ns) return refuse(protocol::Refusal::authentication_timeout);
+    if (now_ns >= admission_->due_ns) {
+      shard_.stats().admissions_refused++;
+      return refuse(protocol::Refusal::authentication_timeout);
+    }
     check_later(admission_->due_ns);
   }
   if (write_error_ != 0) {

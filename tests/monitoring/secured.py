@@ -42,6 +42,17 @@ def metric(watched, name):
     return sum(float(value) for value in found)
 
 
+def case_late(options):
+    """Who does not say in time who he is counts as one who could not."""
+    watched = Watched(options, "authorization { user: u, password: p, timeout: 1 }")
+    try:
+        silent = Connection.with_info(watched.server.port)
+        silent.expect(b"-ERR 'Authentication Timeout'\r\n")
+        same(metric(watched, "auth_failures_total"), 1, "failures")
+    finally:
+        watched.server.stop()
+
+
 def case_secured(options):
     """Who came in, by which cipher and certificate, and how often somebody did not; no secret."""
     watched = Watched(options, USERS + tls_block(", verify: true"))
@@ -173,4 +184,4 @@ def case_https_refused(options):
             check(sentence in str(failure), f"no word of it: {failure}")
 
 
-ALONE = [case_secured, case_https, case_https_refused]
+ALONE = [case_late, case_secured, case_https, case_https_refused]
