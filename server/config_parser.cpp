@@ -394,9 +394,7 @@ class Parser {
     }
     const std::string key(name);
     const char* const text = std::getenv(key.c_str());
-    if (text == nullptr) {
-      return fail_at(where, fmt::format("${} is neither in the file nor in the environment", name));
-    }
+    if (text == nullptr) return fail_unknown_variable(where, name);
     if (*text == '\0') {  // Set to nothing, which is not the same as not set.
       value.content.emplace<std::string>();
       return true;
@@ -410,6 +408,19 @@ class Parser {
     context_.environment.pop_back();
     value.position = where;
     return done || (error = error_at(where, parser.error), false);
+  }
+
+  // A password or a broken hash without quotes is taken for a variable too: what is no name that
+  // anybody gives to one is not shown.
+  bool fail_unknown_variable(const ConfigPosition& where, std::string_view name) {
+    constexpr std::string_view letters =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.";
+    if (name.find_first_not_of(letters) != name.npos) {
+      return fail_at(where,
+                     "what begins with $ is a variable, and this is the name of none: put a "
+                     "password or its hash in quotes");
+    }
+    return fail_at(where, fmt::format("${} is neither in the file nor in the environment", name));
   }
 
   const std::string_view text_;

@@ -133,6 +133,16 @@ ConfigError read_connection_types(const ConfigValue& value, uint8_t& out) {
       "a user with neither of the connection types STANDARD and WEBSOCKET is not supported yet");
 }
 
+// What stands where a public key should may be the seed, so it is not shown.
+ConfigError not_a_public_key(const ConfigValue& user, std::string_view text) {
+  if (text.starts_with('S')) {
+    return error_at(user.position,
+                    "the nkey of this user looks like a seed, which is a secret of the user's; "
+                    "write the public key, which begins with U");
+  }
+  return error_at(user.position, "the nkey of this user is no public nkey of a user");
+}
+
 ConfigError read_user(const ConfigValue& value, std::vector<UserOptions>& users,
                       std::vector<std::string>& warnings) {
   UserOptions user;
@@ -158,17 +168,14 @@ ConfigError read_user(const ConfigValue& value, std::vector<UserOptions>& users,
     if (!user.name.empty() || !user.password.empty()) {
       return error_at(value.position, "a user has a name and a password, or an nkey, not both");
     }
-    if (!decode_user_nkey(nkey)) {
-      return error_at(value.position, fmt::format("\"{}\" is no public nkey of a user", nkey));
-    }
+    if (!decode_user_nkey(nkey)) return not_a_public_key(value, nkey);
     user.name = nkey;
     user.is_nkey = true;
   } else if (user.name.empty()) {
     return error_at(value.position, "a user needs a name: user, or nkey");
   } else if (user.password.empty()) {
-    warnings.push_back(error_at(
-        value.position,
-        fmt::format("user \"{}\" has no password: whoever knows the name is he", user.name)));
+    warnings.push_back(
+        error_at(value.position, "this user has no password: whoever knows the name is he"));
   }
   users.push_back(std::move(user));
   return {};

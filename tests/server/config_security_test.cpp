@@ -2,6 +2,7 @@
 #include "server/config_security.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/ranges.h>
 
 #include "server/config_keys.hpp"
 #include "server/config_parser.hpp"
@@ -122,6 +123,60 @@ TEST_CASE("config security: a user without a password is taken, with a doubt") {
   const Applied user = applied("authorization { users: [ { user: u } ] }");
   CHECK(user.error == "");
   CHECK(user.warnings.size() == 1);
+}
+
+TEST_CASE("config security: no error and no warning shows a secret") {
+  const std::string seed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+  CHECK(applied("authorization { users: [ { nkey: " + seed + " } ] }").error ==
+        "c:1:26: the nkey of this user looks like a seed, which is a secret of the user's; write "
+        "the public key, which begins with U");
+  CHECK(applied("authorization { users: [ { nkey: my-secret } ] }").error ==
+        "c:1:26: the nkey of this user is no public nkey of a user");
+  for (const char* bad :
+       {"authorization { users: [ { user: my-secret } ] }",  // It is all that he has to know.
+        "authorization { users: [ \"alice:my-secret\" ] }",
+        "authorization { user: a, password: [my-secret] }",
+        "authorization { user: a, password: { my-secret: 1 } }",
+        "authorization { user: a, token: my-secret }", "authorization { pass: my-secret }",
+        "authorization { users: [ { user: a, nkey: U, password: my-secret } ] }",
+        "authorization { users: [ { user: a, password: my-secret }, { user: a, password: "
+        "my-secret } ] }",
+        "authorization { users: [ { user: a, password: b } ], token: my-secret }",
+        "authorization: my-secret", "accounts { A { users: [ my-secret ] } }",
+        "http_password: [my-secret]", "http_token: { my-secret: 1 }",
+        "authorization { user: a, password: $my/secret-secret }",
+        "authorization { user: a, password: \"my-secret }",
+        "authorization { user: a, password: \"my-secret\" junk }"}) {
+    CAPTURE(bad);
+    const Applied result = applied(bad);
+    CHECK(result.error.empty() == (result.warnings.size() == 1));
+    for (const std::string& text :
+         {result.error, fmt::format("{}", fmt::join(result.warnings, ""))})
+      CHECK(text.find("secret") == std::string::npos);
+  }
+}
+
+TEST_CASE("config security: what changes at a reload shows no secret") {
+  Options before, after;
+  after.security.user = "u";
+  after.security.password = "my-secret";
+  after.security.token = "my-secret";
+  after.security.users = {{.name = "u", .password = "my-secret", .permissions = {}}};
+  after.security.accounts.emplace_back().users = after.security.users;
+  after.websocket.user = "u";
+  after.websocket.password = "my-secret";
+  after.websocket.token = "my-secret";
+  after.monitoring.password = "my-secret";
+  after.monitoring.token = "my-secret";
+  for (const auto& [from, to] : {std::pair(&before, &after), std::pair(&after, &before)}) {
+    const std::vector<ConfigChange> changes = changes_between(*from, *to);
+    CHECK(changes.size() == 5);
+    for (const ConfigChange& change : changes) {
+      CAPTURE(change.path);
+      CHECK(change.before == "(secret)");
+      CHECK(change.after == "(secret)");
+    }
+  }
 }
 
 TEST_CASE("config security: tls") {
