@@ -40,7 +40,8 @@ constexpr ConfigKey authorization_keys[] = {
     part("token", text, "what clients must show, or its hash"),
     part("timeout", duration, "from when a client can say who it is until it has (2s)"),
     part("users", list, "name and password, or nkey; permissions: see security.md"),
-    part("default_permissions,default_permission,permissions", block, "of users without their own"),
+    part("default_permissions,default_permission,permissions", block,
+         "of users here without their own"),
     refused("auth_callout,auth_hook", block),
     refused("proxy_required", boolean),
 };

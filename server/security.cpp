@@ -68,17 +68,13 @@ std::shared_ptr<const Security> Security::make(const SecurityOptions& options,
   for (const AccountOptions& account : options.accounts) {
     const auto known = std::ranges::find_if(
         made->accounts_, [&](const auto& each) { return each->name == account.name; });
-    made->add_users(
-        account.users, *known,
-        account.default_permissions ? account.default_permissions : options.default_permissions,
-        options.connection_type);
+    made->add_users(account.users, *known, account.default_permissions, options.connection_type);
   }
   if (!options.user.empty() || !options.token.empty()) {
     User single;
     single.name = options.user;
     single.password = options.token.empty() ? options.password : options.token;
     single.account = made->accounts_.front();
-    single.permissions = permissions_of({}, options.default_permissions);
     made->single_ = std::make_shared<const User>(std::move(single));
     made->token_ = options.token;
   }

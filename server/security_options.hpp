@@ -80,9 +80,9 @@ struct SecurityOptions {
   std::string user;  // The one user, who has a password and nothing else.
   std::string password;
   std::string token;
-  std::vector<UserOptions> users;  // Of the global account.
-  std::optional<PermissionRules> default_permissions;
-  std::vector<AccountOptions> accounts;  // All but the global one.
+  std::vector<UserOptions> users;                      // Of the global account.
+  std::optional<PermissionRules> default_permissions;  // Of `users`, and of nobody else.
+  std::vector<AccountOptions> accounts;                // All but the global one.
   std::string no_auth_user;
   std::optional<std::chrono::nanoseconds> auth_timeout;
   std::optional<TlsOptions> tls;
