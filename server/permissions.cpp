@@ -11,6 +11,20 @@ constexpr std::string_view blanks = " \t";
 
 bool is_there(const std::optional<std::vector<std::string>>& list) { return list.has_value(); }
 
+// As in nats-server: of a queue that is itself called `*` or `>`, a rule means no more than it
+// says.
+bool names_queue(std::string_view rule, std::string_view queue) {
+  protocol::Tokens wanted(rule), given(queue);
+  std::string_view wanted_token, given_token;
+  while (wanted.next(wanted_token)) {
+    if (!given.next(given_token)) return false;
+    if (wanted_token == ">") return true;
+    if (given_token.empty() || given_token == ">") return false;
+    if (wanted_token != "*" && wanted_token != given_token) return false;
+  }
+  return given.ended();
+}
+
 }  // namespace
 
 // ---- Sets of filters.
@@ -105,7 +119,7 @@ bool Permissions::SubscribeRules::permits(std::string_view subject, std::string_
   const auto concerns = [&](const QueueRule& rule) {
     return protocol::matches(rule.filter, subject);
   };
-  const auto names = [&](const QueueRule& rule) { return protocol::matches(rule.queue, queue); };
+  const auto names = [&](const QueueRule& rule) { return names_queue(rule.queue, queue); };
   if (allow_only) {
     bool allowed = allow.matches(subject);
     if (!queue.empty() && std::ranges::any_of(queue_allow, concerns)) {

@@ -77,6 +77,29 @@ TEST_CASE("permissions: rules that name a queue") {
   CHECK_FALSE(one.may_subscribe("foo", "v1..a"));
 }
 
+TEST_CASE("permissions: queues whose own names are wildcards") {
+  const auto both = [](const char* rule, const char* queue) {
+    const bool allowed = Permissions(subscribe_rules(Texts{rule}, {})).may_subscribe("a", queue);
+    CHECK(Permissions(subscribe_rules({}, {rule})).may_subscribe("a", queue) == !allowed);
+    return allowed;
+  };
+  CHECK_FALSE(both("a *", ">"));
+  CHECK(both("a *", "*"));
+  CHECK(both("a >", "*"));
+  CHECK(both("a >", ">"));
+  CHECK_FALSE(both("a q.*", "q.>"));
+  CHECK(both("a q.*", "q.*"));
+  CHECK(both("a q.>", "q.>"));
+  CHECK_FALSE(both("a *.x", ">.x"));
+  CHECK_FALSE(both("a q", "*"));
+  CHECK_FALSE(both("a q.*.>", "q.>.x"));
+  CHECK(both("a >", "q..x"));
+  CHECK(both("a q.>", "q."));
+  // A name that is no subject is what any rule denies.
+  CHECK_FALSE(Permissions(subscribe_rules(Texts{"a *.>"}, {})).may_subscribe("a", ".q"));
+  CHECK_FALSE(Permissions(subscribe_rules({}, {"a *.>"})).may_subscribe("a", ".q"));
+}
+
 TEST_CASE("permissions: a rule is a filter, or a filter and a queue") {
   CHECK(read_subscribe_rule("a.*")->queue.empty());
   CHECK(read_subscribe_rule("a.> q.*")->filter == "a.>");
