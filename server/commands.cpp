@@ -138,7 +138,8 @@ void Connection::on_sub(const protocol::Command& command) {
   if (limits.subscriptions_max != 0 && subscriptions_ >= limits.subscriptions_max) {
     return refuse(Refusal::subscriptions_exceeded);
   }
-  if (!shard_.security().account(account_)->has_room_for_subscription()) {
+  const int64_t account_max = shard_.security().account(account_)->subscriptions_max;
+  if (account_max >= 0 && subscriptions_ >= account_max) {
     return refuse(Refusal::subscriptions_exceeded);
   }
   Interest& interest = shard_.interest();
@@ -152,7 +153,6 @@ void Connection::on_sub(const protocol::Command& command) {
   if (interest.subscribe(account(), slot_, owned_, command.sid, command.subject, command.queue,
                          filtered)) {
     subscriptions_++;
-    shard_.security().account(account_)->count_subscriptions(1);
     shard_.stats().subscriptions_total++;
   }
   on_interest_changed();
@@ -184,7 +184,6 @@ void Connection::on_interest_changed() {
 void Connection::end_subscription(Subscription& subscription) {
   shard_.interest().unsubscribe(subscription, owned_);
   subscriptions_--;
-  shard_.security().account(account_)->count_subscriptions(-1);
 }
 
 // The PONG may have to wait until other shards know of our subscriptions, and until what they have

@@ -48,7 +48,7 @@ constexpr ConfigKey authorization_keys[] = {
 
 constexpr ConfigKey limit_keys_of_account[] = {
     part("max_connections,max_conn", number, "at once; -1 is unlimited"),
-    part("max_subscriptions,max_subs", number, "of all its connections; -1 is unlimited"),
+    part("max_subscriptions,max_subs", number, "of each connection; -1 is unlimited"),
     part("max_payload,max_pay", bytes, "when less than the server's"),
     part("max_leafnodes,max_leafs", number, "taken, without effect: there are none"),
 };

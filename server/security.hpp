@@ -23,11 +23,10 @@ namespace peal::server {
 
 inline constexpr std::string_view global_account_name = "$G";
 
-/// What an account has in use, over all shards. Written when a connection or, where that is
-/// limited, a subscription comes or goes; never for a message.
+/// What an account has in use, over all shards. Written when a connection comes or goes; never for
+/// a message.
 struct AccountUse {
   std::atomic<int64_t> connections{0};
-  std::atomic<int64_t> subscriptions{0};
 };
 
 struct Account {
@@ -35,18 +34,9 @@ struct Account {
   AccountId id = global_account;
   // Negative: unlimited.
   int64_t connections_max = -1;
-  int64_t subscriptions_max = -1;
+  int64_t subscriptions_max = -1;  // Of each connection.
   int64_t payload_bytes_max = -1;
   std::shared_ptr<AccountUse> use;  // Outlives a reload, by the account's name.
-
-  bool has_room_for_subscription() const {
-    return subscriptions_max < 0 ||
-           use->subscriptions.load(std::memory_order_relaxed) < subscriptions_max;
-  }
-  /// The global account has no limit, and is not counted: most servers have no other.
-  void count_subscriptions(int64_t change) const {
-    if (id != global_account) use->subscriptions.fetch_add(change, std::memory_order_relaxed);
-  }
 };
 
 struct User {

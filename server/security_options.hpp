@@ -48,7 +48,7 @@ struct AccountOptions {
   std::optional<PermissionRules> default_permissions;
   // Negative: unlimited.
   int64_t connections_max = -1;
-  int64_t subscriptions_max = -1;
+  int64_t subscriptions_max = -1;  // Of each connection.
   int64_t payload_bytes_max = -1;
 };
 
