@@ -65,6 +65,15 @@ ConfigError read_rules(Side side, const ConfigValue& value, SubjectRules& rules)
                     keys);
 }
 
+// A time below 0 is for ever.
+ConfigError read_expiry(const ConfigValue& value, std::chrono::nanoseconds& out) {
+  const auto* const text = std::get_if<std::string>(&value.content);
+  if (text == nullptr || !text->starts_with('-')) return read_duration(value, out);
+  if (auto error = read_duration({text->substr(1), value.position}, out)) return error;
+  out = -out;
+  return {};
+}
+
 ConfigError read_responses(const ConfigValue& value, std::optional<ResponseRules>& responses) {
   if (const bool* const truth = std::get_if<bool>(&value.content)) {
     if (*truth) responses.emplace();
@@ -77,7 +86,7 @@ ConfigError read_responses(const ConfigValue& value, std::optional<ResponseRules
                  return read_count(entry.value, -1, count_max, rules.messages_max);
                }},
       BlockKey{"expires,expiration,ttl",
-               [&](const ConfigEntry& entry) { return read_duration(entry.value, rules.expires); }},
+               [&](const ConfigEntry& entry) { return read_expiry(entry.value, rules.expires); }},
   };
   if (auto error = read_block("allow_responses", value, keys)) return error;
   // As in nats-server, 0 asks for the default.

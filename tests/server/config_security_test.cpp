@@ -75,6 +75,25 @@ TEST_CASE("config security: users, with what each may do") {
   CHECK(users.options.users[2].is_nkey);
 }
 
+TEST_CASE("config security: answers without end") {
+  const auto responses = [](const std::string& block) {
+    const Applied users = applied(
+        "authorization { users: [ { user: a, password: p, permissions: { "
+        "allow_responses: " +
+        block + " } } ] }");
+    CHECK(users.error == "");
+    return *users.options.users.at(0).permissions->responses;
+  };
+  CHECK(responses("{ max: -1, expires: \"-1s\" }").messages_max == -1);
+  CHECK(responses("{ max: -1, expires: \"-1s\" }").expires == -1s);
+  CHECK(responses("{ expires: -1 }").expires == -1s);
+  CHECK(responses("{ expires: \"0s\" }").expires == 2min);
+  CHECK(
+      applied("authorization { users: [ { user: a, password: p, permissions: { allow_responses: { "
+              "expires: \"--1s\" } } } ] }")
+          .error != "");
+}
+
 TEST_CASE("config security: accounts and their limits") {
   const Applied accounts = applied(R"(accounts: {
     A: { users: [ { user: a, password: p } ], limits: { max_connections: 5, max_payload: 1k } }
