@@ -6,6 +6,7 @@
 
 #include "protocol/subject.hpp"
 #include "server/connection.hpp"
+#include "server/reserved_subjects.hpp"
 #include "server/secret.hpp"
 #include "server/shard.hpp"
 
@@ -215,12 +216,10 @@ Connection::Verdict Connection::publish_if_permitted(const protocol::Command& co
   const bool permitted_once = !permitted && reply_permits_ != nullptr &&
                               reply_permits_->permits(command.subject, shard_.now_ns());
   if (!permitted && !permitted_once) {
-    shard_.stats().publishes_denied++;
-    if (pedantic_ && !protocol::is_valid_literal(command.subject)) {
-      refuse(protocol::Refusal::invalid_publish_subject);
-    }
-    refuse(protocol::Refusal::publish_denied, {command.subject});
-    return Verdict::apart;
+    return deny_publish(command, protocol::Refusal::publish_denied, command.subject);
+  }
+  if (is_reserved_reply(command.reply)) {
+    return deny_publish(command, protocol::Refusal::publish_reply_denied, command.reply);
   }
   if (!shard_.router().publish(*this, command)) return Verdict::parked;
   if (permitted_once) {
@@ -229,6 +228,16 @@ Connection::Verdict Connection::publish_if_permitted(const protocol::Command& co
   }
   memo.permit(command.subject);
   return Verdict::done;
+}
+
+Connection::Verdict Connection::deny_publish(const protocol::Command& command,
+                                             protocol::Refusal refusal, std::string_view denied) {
+  shard_.stats().publishes_denied++;
+  if (pedantic_ && !protocol::is_valid_literal(command.subject)) {
+    refuse(protocol::Refusal::invalid_publish_subject);
+  }
+  refuse(refusal, {denied});
+  return Verdict::apart;
 }
 
 bool Connection::may_subscribe(const protocol::Command& command) {

@@ -8,6 +8,7 @@
 #include "protocol/subject.hpp"
 #include "protocol/writer.hpp"
 #include "server/connection.hpp"
+#include "server/reserved_subjects.hpp"
 #include "server/shard.hpp"
 #include "server/trace.hpp"
 
@@ -41,7 +42,13 @@ Connection::Verdict Connection::apply(const protocol::Command& command) {
   switch (command.kind) {
     case CommandKind::pub:
     case CommandKind::hpub:
+      if (is_reserved_subject(command.subject)) [[unlikely]] {
+        return deny_publish(command, protocol::Refusal::publish_denied, command.subject);
+      }
       if (restricted_) return publish_if_permitted(command);
+      if (is_reserved_reply(command.reply)) [[unlikely]] {
+        return deny_publish(command, protocol::Refusal::publish_reply_denied, command.reply);
+      }
       return shard_.router().publish(*this, command) ? Verdict::done : Verdict::parked;
     case CommandKind::sub:
       on_sub(command);

@@ -246,6 +246,8 @@ class Connection {
   void on_connect(const protocol::Command& command);
   void accept_wishes(const protocol::ConnectOptions& options);
   Verdict publish_if_permitted(const protocol::Command& command);
+  Verdict deny_publish(const protocol::Command& command, protocol::Refusal refusal,
+                       std::string_view denied);
   bool may_subscribe(const protocol::Command& command);
   void on_sub(const protocol::Command& command);
   void on_unsub(const protocol::Command& command);

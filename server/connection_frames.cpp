@@ -6,6 +6,7 @@
 #include "protocol/binary_writer.hpp"
 #include "protocol/writer.hpp"
 #include "server/connection.hpp"
+#include "server/reserved_subjects.hpp"
 #include "server/shard.hpp"
 
 namespace peal::server {
@@ -160,8 +161,8 @@ size_t Connection::publish_messages(const protocol::Frame& frame) {
   command.header_bytes = 0;
   size_t taken = 0;
   while (taken < run.count && ready()) {
-    const bool one_by_one =
-        shard_.tracing() || (restricted_ && !route_memo().is_permitted(subject));
+    const bool one_by_one = shard_.tracing() || is_reserved_subject(subject) ||
+                            (restricted_ && !route_memo().is_permitted(subject));
     if (!one_by_one) {
       return taken + shard_.router().publish_again(*this, subject, run.behind(taken));
     }

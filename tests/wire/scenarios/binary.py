@@ -210,6 +210,21 @@ def wishes(scene):
     loud.fence()
 
 
+@binary("what servers keep for themselves is denied as it is in lines")
+def reserved(scene):
+    subject = scene.subject
+    connection = dial(scene)
+    connection.send(sub(subject, 1) + sub(b"$GR.>", 2))
+    connection.send(pub_batch([b"a", b"b"], b"$GR.x", 1) + pub(b"c", alias=1)
+                    + pub(b"d", subject, reply=b"_R_.x") + pub_batch([b"e", b"f"], subject))
+    for _ in range(3):
+        connection.expect_error(b'Permissions Violation for Publish to "$GR.x"')
+    connection.expect_error(b'Permissions Violation for Publish with Reply of "_R_.x"')
+    for payload in (b"e", b"f"):
+        connection.expect(1, payload)
+    connection.fence()
+
+
 @binary("aliases are named, used, named anew, and have a limit")
 def aliases(scene):
     subject = scene.subject
