@@ -136,8 +136,17 @@ void Security::add_users(const std::vector<UserOptions>& users,
       user.nkey = *key;
     }
     auto& place = wanted.is_nkey ? nkeys_ : users_;
-    place.emplace(wanted.name, std::make_shared<const User>(std::move(user)));
+    const auto added = place.emplace(wanted.name, std::make_shared<const User>(std::move(user)));
+    if (maps_certificates_ && !wanted.is_nkey) add_subject(added.first->second);
   }
+}
+
+// Of two users who are called the same but for the spelling, the first is meant.
+void Security::add_subject(const UserRef& user) {
+  const auto name = DistinguishedName::parse(user->name);
+  if (!name) return;
+  subjects_in_order_.emplace(name->key_in_order(), user);
+  subjects_in_any_order_.emplace(name->key_in_any_order(), user);
 }
 
 // In nats-server's order: nkey, users, token, the one user.
@@ -197,12 +206,18 @@ UserRef Security::find_again(const User& user) const {
   return same ? found : nullptr;
 }
 
-UserRef Security::user_of_certificate(const std::vector<std::string>& names) const {
-  for (const std::string& name : names) {
-    const auto place = users_.find(name);
-    if (place != users_.end()) return place->second;
+UserRef Security::user_of_certificate(const PeerNames& names) const {
+  const auto find = [](const auto& users, const std::string& name) {
+    const auto place = users.find(name);
+    return place == users.end() ? UserRef() : place->second;
+  };
+  for (const std::string& name : names.texts) {
+    if (UserRef user = find(users_, name)) return user;
   }
-  return nullptr;
+  if (!names.subject) return nullptr;
+  UserRef user = find(subjects_in_order_, names.subject->key_in_order());
+  if (!user) user = find(subjects_in_any_order_, names.subject->key_in_any_order());
+  return user;
 }
 
 }  // namespace peal::server

@@ -18,6 +18,7 @@
 #include "server/nkey.hpp"
 #include "server/permissions.hpp"
 #include "server/security_options.hpp"
+#include "server/tls_peer.hpp"
 
 namespace peal::server {
 
@@ -96,8 +97,9 @@ class Security {
   Attempt try_connect(const protocol::ConnectOptions& options, std::string_view nonce,
                       const UserRef& certificate_user) const;
 
-  /// The user that a client certificate names: the first of these names that is one.
-  UserRef user_of_certificate(const std::vector<std::string>& names) const;
+  /// The user that a client certificate names: the first of its names that is one, or whose name is
+  /// its subject however that is spelled, rather in this order of its parts than in another.
+  UserRef user_of_certificate(const PeerNames& names) const;
   bool maps_certificates() const { return maps_certificates_; }
 
   const std::shared_ptr<const Account>& account(AccountId id) const { return accounts_[id]; }
@@ -109,6 +111,7 @@ class Security {
   void add_users(const std::vector<UserOptions>& users,
                  const std::shared_ptr<const Account>& account,
                  const std::optional<PermissionRules>& default_permissions, ConnectionType type);
+  void add_subject(const UserRef& user);
   Attempt try_password(const UserRef& user, const std::string& password) const;
 
   bool auth_required_ = false;
@@ -118,6 +121,9 @@ class Security {
   std::vector<std::shared_ptr<const Account>> accounts_;  // By id.
   std::unordered_map<std::string, UserRef> users_;
   std::unordered_map<std::string, UserRef> nkeys_;
+  // Where certificates are mapped: users whose name is a distinguished one, by its keys.
+  std::unordered_map<std::string, UserRef> subjects_in_order_;
+  std::unordered_map<std::string, UserRef> subjects_in_any_order_;
   UserRef single_;  // Of the token, or of the one user.
   std::string token_;
   UserRef default_user_;

@@ -4,7 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
+#include <openssl/x509.h>
 
 #include <algorithm>
 #include <cassert>
@@ -67,46 +67,6 @@ struct TlsSession::Method {
 };
 
 namespace {
-
-std::string text_of(ASN1_STRING* string) {
-  unsigned char* utf8 = nullptr;
-  const int bytes = ASN1_STRING_to_UTF8(&utf8, string);
-  if (bytes < 0) return {};
-  std::string text(reinterpret_cast<char*>(utf8), static_cast<size_t>(bytes));
-  OPENSSL_free(utf8);
-  return text;
-}
-
-std::string subject_of(X509* certificate) {
-  BIO* const bio = BIO_new(BIO_s_mem());
-  if (bio == nullptr) return {};
-  X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
-  char* text = nullptr;
-  const long bytes = BIO_get_mem_data(bio, &text);
-  std::string subject(text, static_cast<size_t>(bytes));
-  BIO_free(bio);
-  return subject;
-}
-
-// Names with a NUL in them say one thing to one reader and another to the next.
-void add_name(std::vector<std::string>& names, std::string name) {
-  if (!name.empty() && name.find('\0') == std::string::npos) names.push_back(std::move(name));
-}
-
-std::vector<std::string> names_of(X509* certificate) {
-  std::vector<std::string> names;
-  auto* const alternatives = static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
-  for (const int kind : {GEN_EMAIL, GEN_DNS, GEN_URI}) {
-    for (int i = 0; i < sk_GENERAL_NAME_num(alternatives); i++) {
-      const GENERAL_NAME* const name = sk_GENERAL_NAME_value(alternatives, i);
-      if (name->type == kind) add_name(names, text_of(name->d.ia5));
-    }
-  }
-  GENERAL_NAMES_free(alternatives);
-  add_name(names, subject_of(certificate));
-  return names;
-}
 
 std::string sha256_of(const unsigned char* bytes, size_t count) {
   unsigned char digest[SHA256_DIGEST_LENGTH];

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "server/tls_context.hpp"
+#include "server/tls_peer.hpp"
 
 struct ssl_st;
 struct bio_st;
@@ -44,9 +45,8 @@ class TlsSession {
   /// What went wrong, for the log.
   const std::string& error() const { return error_; }
 
-  /// What the client's certificate calls its owner, in nats-server's order: e-mail, DNS and URI
-  /// names, then the subject (RFC 2253). Empty without one.
-  const std::vector<std::string>& peer_names() const { return peer_names_; }
+  /// What the client's certificate calls its owner. Empty without one.
+  const PeerNames& peer_names() const { return peer_names_; }
 
   /// The certificates that the client showed, its own first. None without.
   const std::shared_ptr<const std::vector<CertificatePicture>>& peer_certificates() const {
@@ -94,7 +94,7 @@ class TlsSession {
   std::string output_;
   Outcome handshake_outcome_ = Outcome::wants_more;
   std::string error_;
-  std::vector<std::string> peer_names_;
+  PeerNames peer_names_;
   std::shared_ptr<const std::vector<CertificatePicture>> peer_certificates_;
 };
 

@@ -162,6 +162,42 @@ TEST_CASE("security: who has no password is not to be had by name where certific
   CHECK(let_in(*security, says("u", "p")));
 }
 
+UserRef user_named(const SecurityOptions& options, std::string_view subject,
+                   std::vector<std::string> texts = {}) {
+  return Security::make(options, nullptr)
+      ->user_of_certificate({std::move(texts), DistinguishedName::parse(subject)});
+}
+
+SecurityOptions mapping(const std::vector<std::string>& names) {
+  SecurityOptions options;
+  options.tls.emplace().verify_and_map = true;
+  for (const std::string& name : names) options.users.push_back(user(name, ""));
+  return options;
+}
+
+TEST_CASE("security: a certificate's subject is a user's name however that is spelled") {
+  CHECK(user_named(mapping({"cn=svc, OU=Dev, O=Acme\\, Inc"}), "CN=svc,OU=Dev,O=Acme\\2C Inc"));
+  CHECK(user_named(mapping({"O=Acme, cn=svc"}), "CN=svc,O=Acme"));
+  CHECK_FALSE(user_named(mapping({"CN=Svc,O=Acme"}), "CN=svc,O=Acme"));
+  CHECK_FALSE(user_named(mapping({"CN=svc+O=Acme"}), "CN=svc,O=Acme"));
+  CHECK_FALSE(user_named(mapping({"svc"}), "CN=svc"));
+  CHECK_FALSE(user_named(mapping({"CN=svc"}), "UID=svc"));
+}
+
+TEST_CASE("security: of the names of a certificate, a text comes before the order of its subject") {
+  const auto options = mapping({"O=Acme,CN=svc", "CN=svc, O=Acme", "svc@x.y"});
+  CHECK(user_named(options, "CN=svc,O=Acme", {"svc@x.y"})->name == "svc@x.y");
+  CHECK(user_named(options, "CN=svc,O=Acme", {"other@x.y"})->name == "CN=svc, O=Acme");
+  CHECK(user_named(options, "O=Acme,CN=svc")->name == "O=Acme,CN=svc");
+  CHECK(user_named(mapping({"CN=a,O=b", "CN=a, O=b"}), "CN=a,O=b")->name == "CN=a,O=b");
+}
+
+TEST_CASE("security: names are not looked at as subjects where certificates name nobody") {
+  SecurityOptions options = mapping({"CN=svc"});
+  options.tls->verify_and_map = false;
+  CHECK_FALSE(user_named(options, "CN=svc"));
+}
+
 TEST_CASE("security: token, and the one user") {
   SecurityOptions with_token;
   with_token.token = "t";

@@ -359,6 +359,55 @@ def verify_and_map(scene):
         stranger.expect_eof()
 
 
+def named(subject):
+    """What a client has who is called so in his certificate, and has no other name."""
+    folder = certificates()
+    path = os.path.join(folder, "subject-" + hashlib.sha256(subject.encode()).hexdigest()[:16])
+    run("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+        "-keyout", path + ".key", "-utf8", "-subj", subject, "-out", path + ".csr")
+    run("x509", "-req", "-in", path + ".csr", "-CA", f"{folder}/ca.pem", "-CAkey",
+        f"{folder}/ca.key", "-set_serial", "7", "-days", "2", "-out", path + ".pem")
+    return context(certificate=os.path.basename(path))
+
+
+@scenario("tls: a certificate's subject is a user however he is spelled, and no other",
+          tags=["tls", "auth"])
+def subjects(scene):
+    names = (r"cn=svc, OU=Dev, O=Acme\\, Inc, C=DE", "O=Acme,CN=J\u00fcrgen", "CN=a+O=b",
+             "O=Turned,CN=x", "CN=x, O=Turned", r"CN=c\\2cO\\3dd")
+    of_subject = {
+        "/C=DE/O=Acme, Inc/OU=Dev/CN=svc": 0,
+        "/OU=Dev/O=Acme, Inc/C=DE/CN=svc": 0,
+        "/C=DE/O=Acme, Inc/OU=Dev/CN=Svc": None,
+        "/C=DE/O=Acme, Inc/OU=Dev/OU=Dev/CN=svc": None,
+        "/O=Acme/CN=J\u00fcrgen": 1,
+        "/O=b+CN=a": 2,
+        "/O=b/CN=a": None,
+        "/CN=x/O=Turned": 3,
+        "/O=Turned/CN=x": 4,
+        "/CN=c,O=d": 5,
+        "/O=d/CN=c": None,
+        "/CN=a+O=b/emailAddress=a@b.c": None,
+    }
+    users = "".join(f'{{ user: "{name}", permissions: {{ publish: "{at}.>" }} }}\n'
+                    for at, name in enumerate(names))
+    with tls_server(scene, "verify_and_map: true",
+                    f"authorization {{ users = [ {users} ] }}") as server:
+        for subject, user in of_subject.items():
+            connection = secured(Connection.with_info(server.port), named(subject))
+            connection.send(b'CONNECT {"verbose":false}\r\n')
+            if user is None:
+                connection.expect(b"-ERR 'Authorization Violation'\r\n")
+                connection.expect_eof()
+                continue
+            for other in range(len(names)):
+                connection.send(b"PUB %d.x 0\r\n\r\n" % other)
+                if other != user:
+                    connection.expect(
+                        b"-ERR 'Permissions Violation for Publish to \"%d.x\"'\r\n" % other)
+            connection.fence()
+
+
 @scenario("tls: who has a certificate and says nothing of himself is whom it names",
           tags=["tls", "auth"])
 def map_without_connect(scene):
