@@ -14,6 +14,7 @@
 #include "core/crash_report.hpp"
 #include "core/log.hpp"
 #include "server/allowance.hpp"
+#include "server/open_doors.hpp"
 #include "server/privileges.hpp"
 #include "server/process.hpp"
 #include "server/reload.hpp"
@@ -63,10 +64,6 @@ bool log_elsewhere(const Options& options) {
   return !options.log_file.empty() || options.syslog || !options.remote_syslog.empty();
 }
 
-bool is_loopback(std::string_view host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
-}
-
 std::string_view websocket_scheme(const Options& options) {
   return options.websocket.tls ? "wss" : "ws";
 }
@@ -76,15 +73,22 @@ void log_websocket(const Options& options, const ListenAddress& at, core::Log& l
   const bool bracketed = at.host.find(':') != std::string::npos;
   log.info("Listening for websocket clients on {}://{}{}{}:{}", websocket_scheme(options),
            bracketed ? "[" : "", at.host, bracketed ? "]" : "", at.port);
-  if (is_loopback(at.host)) return;
-  if (!options.websocket.tls) {
+  if (!is_loopback(at.host) && !options.websocket.tls) {
     log.warning("websocket: {}:{} is without TLS, for a proxy in front that has it", at.host,
                 at.port);
   }
-  if (!security_options_of(options.websocket, options.security).auth_required()) {
-    log.warning(
-        "websocket: {}:{} is open to whoever reaches it: no user, token or key is asked for",
-        at.host, at.port);
+}
+
+std::vector<std::string> open_doors_of(const Server& server, const Options& options) {
+  return open_doors(options, server.addresses(), server.websocket_address());
+}
+
+/// Those that a reload has opened, or opened to somebody else.
+void log_opened_doors(const Server& server, const Options& before, const Options& now,
+                      core::Log& log) {
+  const std::vector<std::string> known = open_doors_of(server, before);
+  for (const std::string& door : open_doors_of(server, now)) {
+    if (std::ranges::find(known, door) == known.end()) log.warning("{}", door);
   }
 }
 
@@ -198,6 +202,7 @@ class Running {
   void reload() {
     ReloadPlan plan = plan_reload(command_, server_);
     if (!carry_out(plan, command_.options, server_, log_)) return;
+    log_opened_doors(server_, command_.options, plan.command.options, log_);
     command_ = std::move(plan.command);
     core::set_crash_log(command_.options.log_file);
     const auto error = files_.write_pid_file(command_.options);
@@ -225,13 +230,11 @@ std::optional<std::string> serve(const ParsedCommand& command, Files& files, cor
   log_websocket(options, server.websocket_address(), log);
   for (const ListenAddress& each : server.addresses()) {
     log.info("Listening for client connections on {}:{}", each.host, each.port);
-    if (options.security.auth_required() || is_loopback(each.host)) continue;
-    log.warning("{}:{} is open to whoever reaches it: no user, token or key is asked for",
-                each.host, each.port);
   }
   if (!options.listen_unix.empty()) {
     log.info("Listening for client connections on {}", options.listen_unix);
   }
+  for (const std::string& door : open_doors_of(server, options)) log.warning("{}", door);
   if (options.proxy_protocol) log.info("PROXY protocol enabled for client connections");
   files.write_ports_file(options, server, log);
   if (!options.run_as.empty()) {

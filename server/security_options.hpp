@@ -74,6 +74,9 @@ struct TlsOptions {
   /// With handshake_first: how long a ClientHello is waited for before INFO is sent in clear all
   /// the same. 0: INFO never goes in clear.
   std::chrono::nanoseconds handshake_first_wait{0};
+
+  /// And lets in nobody who has none.
+  bool asks_for_certificate() const { return verify || verify_and_map || !pinned_certs.empty(); }
 };
 
 struct SecurityOptions {

@@ -77,12 +77,8 @@ std::string set_ciphers(SSL_CTX* context, const TlsOptions& options) {
   return {};
 }
 
-bool verifies(const TlsOptions& options) {
-  return options.verify || options.verify_and_map || !options.pinned_certs.empty();
-}
-
 std::string set_verification(SSL_CTX* context, const TlsOptions& options) {
-  if (!verifies(options)) return {};
+  if (!options.asks_for_certificate()) return {};
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   if (options.ca_file.empty()) {
     SSL_CTX_set_default_verify_paths(context);
@@ -151,7 +147,7 @@ std::variant<std::shared_ptr<const TlsContext>, std::string> TlsContext::make(
   return made;
 }
 
-bool TlsContext::verifies() const { return server::verifies(options_); }
+bool TlsContext::verifies() const { return options_.asks_for_certificate(); }
 
 int64_t TlsContext::not_after_unix_s() const {
   tm ends{};

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import time
 
+from scenarios.reload import reload
 from scenarios.scene import check, scenario, wait_for
 from wire import PATIENCE_S, Connection, Server
 
@@ -66,6 +67,31 @@ def listen_several(scene):
         check(info["client_ip"] == ("::1" if host == "::1" else "127.0.0.1"), f"{info}")
         connection.send(HELLO)
         connection.expect(b"PONG\r\n")
+
+
+# An address that is not known for what it is: nobody else reaches it.
+ELSEWHERE = 'listen: ["127.0.0.1:-1", "[::ffff:127.0.0.1]:-1"]\n'
+
+
+@scenario("listeners: one that lets in who says nothing is named, at the start and after a reload",
+          alone=True, tags=["peal"], config=ELSEWHERE)
+def open_listener(scene):
+    server = scene.server
+    users = "%sauthorization { users = [ { user: guest, password: p } ] }"
+
+    def told(text):
+        return sum(text in line for line in server.log_lines)
+
+    server.expect_log("Server is ready")
+    check(told("is open to whoever reaches it") == 1, "not once at the start")
+    reload(server, ELSEWHERE + users % "")
+    reload(server, ELSEWHERE + users % "no_auth_user: guest\n")
+    wait_for(lambda: told('lets in whoever reaches it as "guest"') == 1, "a word of the guest")
+    reload(server, ELSEWHERE + "max_payload: 100\n")
+    wait_for(lambda: told("is open to whoever reaches it") == 2, "a word of the open listener")
+    reload(server, ELSEWHERE + "max_payload: 200\n")
+    reload(server, ELSEWHERE + "max_payload: 300\n")  # So that all of the other has been said.
+    check(told("is open to whoever reaches it") == 2, "said again where nothing has changed")
 
 
 def proxied(scene, *parts):
