@@ -184,7 +184,9 @@ ConfigError read_user(const ConfigValue& value, std::vector<UserOptions>& users,
     return error_at(value.position, "a user needs a name: user, or nkey");
   } else if (user.password.empty()) {
     warnings.push_back(
-        error_at(value.position, "this user has no password: whoever knows the name is he"));
+        error_at(value.position,
+                 "this user has no password: unless certificates name users (verify_and_map), "
+                 "whoever knows the name is he"));
   }
   users.push_back(std::move(user));
   return {};

@@ -9,7 +9,8 @@ namespace {
 
 /// How a stranger gets in; empty where he does not. A certificate that he must show is asked for.
 std::string way_in(const SecurityOptions& security) {
-  if (security.tls && security.tls->asks_for_certificate()) return {};
+  const bool all_speak_tls = security.tls && !security.allow_non_tls;
+  if (all_speak_tls && security.tls->asks_for_certificate()) return {};
   if (!security.auth_required()) {
     return "is open to whoever reaches it: no user, token or key is asked for";
   }

@@ -55,6 +55,8 @@ TEST_CASE("open doors: who must show a certificate is asked for something") {
   Options options;
   options.security.tls.emplace().pinned_certs = {"a pin"};
   CHECK(doors(options).empty());
+  options.security.allow_non_tls = true;  // Who speaks in clear shows none.
+  CHECK(doors(options).size() == 1);
 }
 
 TEST_CASE("open doors: that of websockets has its own rules") {
