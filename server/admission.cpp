@@ -76,6 +76,7 @@ bool Connection::identify(protocol::ConnectOptions& options) {
   admission_->proof = std::move(attempt.proof);
   admission_->wishes = std::move(options);
   forget_secrets(admission_->wishes);
+  admission_->room.take(shard_.state().rooms_behind_proofs, rooms_behind_proofs_max);
   pauses_ |= pause_proof;
   cancel_recv();
   const auto work = [wanted = std::weak_ptr(admission_->proof), slot = slot_,

@@ -605,7 +605,10 @@ void Connection::close(CloseReason reason, int error) {
   state_ = State::closing;
   close_reason_ = reason;
   leave_account();
-  if (admission_) admission_->proof.reset();
+  if (admission_) {
+    admission_->proof.reset();
+    admission_->room.leave();
+  }
   shard_.stats().closed[static_cast<size_t>(reason)]++;
   log_close(error);
   shard_.remember_closed(*this);

@@ -23,6 +23,7 @@
 #include "server/outbox.hpp"
 #include "server/reply_permits.hpp"
 #include "server/route.hpp"
+#include "server/seat.hpp"
 #include "server/security.hpp"
 #include "server/stats.hpp"
 #include "server/tls_link.hpp"
@@ -44,8 +45,13 @@ struct Admission {
   int64_t due_ns = INT64_MAX;
   UserRef user;                  // Who it is if the proof holds.
   std::shared_ptr<Proof> proof;  // Of no interest to a helper any more once it is gone from here.
+  Seat room;                     // For what one receive brought behind the CONNECT.
   protocol::ConnectOptions wishes;  // Of the CONNECT that waits for that.
 };
+
+/// Strangers who may have such room at a time, in the whole server. The others are held as short as
+/// before their CONNECT.
+inline constexpr uint32_t rooms_behind_proofs_max = 256;
 
 /// Why a connection is not read from for now. It may be for several at once.
 enum Pause : uint8_t {
@@ -211,7 +217,9 @@ class Connection {
   bool is_stranger() const { return !admitted_ || (tls_ && tls_->stage != TlsLink::Stage::open); }
   bool reads() const { return pauses_ == 0 || only_waits_for_proof(); }
   bool only_waits_for_proof() const;
-  bool is_held_short() const { return !admitted_ && (pauses_ & pause_proof) == 0; }
+  bool is_held_short() const {
+    return !admitted_ && ((pauses_ & pause_proof) == 0 || !admission_->room.taken());
+  }
   void on_bytes(std::string_view bytes);
   void end(CloseReason reason, int error);
   void read_on();

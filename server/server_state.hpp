@@ -29,8 +29,9 @@ struct ServerState {
         helpers(std::max(1u, shards / 2)) {}
 
   SettingsBoard settings;
-  RateLimit tls_rate;                       // Of newcomers who speak TLS.
-  std::atomic<uint32_t> tls_handshakes{0};  // Under way.
+  RateLimit tls_rate;                            // Of newcomers who speak TLS.
+  std::atomic<uint32_t> tls_handshakes{0};       // Under way.
+  std::atomic<uint32_t> rooms_behind_proofs{0};  // Taken.
   uint64_t memory_budget_bytes = INT64_MAX;
   std::unique_ptr<WatchSlot[]> watch_slots;  // By shard; none when nobody watches.
   uint64_t hash_seed = 0;  // Of the interest indices, so that no client can choose collisions.

@@ -2,43 +2,18 @@
 // Where a connection is with TLS, and what of it is on its way to the network. It knows stages and
 // bytes; transport.cpp moves it on.
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
 
+#include "server/seat.hpp"
 #include "server/tls_session.hpp"
 
 namespace peal::server {
 
-/// One of the handshakes that may be under way at a time, in the whole server: the library takes
-/// some 50 KB for each, and a stranger needs no more than a few bytes to begin one.
-class HandshakeSeat {
- public:
-  static constexpr uint32_t seats = 16 * 1024;
-
-  HandshakeSeat() = default;
-  ~HandshakeSeat() { leave(); }
-  HandshakeSeat(const HandshakeSeat&) = delete;
-  HandshakeSeat& operator=(const HandshakeSeat&) = delete;
-
-  /// False when all are taken.
-  bool take(std::atomic<uint32_t>& taken) {
-    if (taken.fetch_add(1, std::memory_order_relaxed) < seats) {
-      taken_ = &taken;
-      return true;
-    }
-    taken.fetch_sub(1, std::memory_order_relaxed);
-    return false;
-  }
-  void leave() {
-    if (taken_ != nullptr) taken_->fetch_sub(1, std::memory_order_relaxed);
-    taken_ = nullptr;
-  }
-
- private:
-  std::atomic<uint32_t>* taken_ = nullptr;
-};
+/// Handshakes that may be under way at a time, in the whole server: the library takes some 50 KB
+/// for each, and a stranger needs no more than a few bytes to begin one.
+inline constexpr uint32_t handshake_seats = 16 * 1024;
 
 struct TlsLink {
   enum class Stage : uint8_t {
@@ -53,7 +28,7 @@ struct TlsLink {
   bool said_close = false;
   int64_t due_ns = INT64_MAX;       // Of the handshake.
   int64_t info_due_ns = INT64_MAX;  // INFO goes in clear if no ClientHello has come by then.
-  HandshakeSeat seat;
+  Seat seat;                        // Of the handshake.
   std::shared_ptr<const TlsContext> context;  // As of its beginning, whatever is reloaded.
   std::shared_ptr<TlsSession> session;        // A helper's during pause_handshake.
 

@@ -116,7 +116,9 @@ void Connection::on_cipher(std::string_view bytes) {
 void Connection::continue_handshake(std::string_view bytes) {
   assert((pauses_ & pause_handshake) == 0);
   if (!tls_->session) {
-    if (!tls_->seat.take(shard_.state().tls_handshakes)) return close(CloseReason::tls_handshake);
+    if (!tls_->seat.take(shard_.state().tls_handshakes, handshake_seats)) {
+      return close(CloseReason::tls_handshake);
+    }
     tls_->session = std::make_shared<TlsSession>(tls_->context);
   }
   tls_->session->add_input(bytes);

@@ -23,15 +23,15 @@ TEST_CASE("tls: a file that is not there is named, with what the system says") {
 
 TEST_CASE("tls: so many handshakes are under way at a time, and no more") {
   std::atomic<uint32_t> taken{0};
-  std::vector<std::unique_ptr<HandshakeSeat>> seats;
-  for (uint32_t i = 0; i < HandshakeSeat::seats; i++) {
-    seats.push_back(std::make_unique<HandshakeSeat>());
-    REQUIRE(seats.back()->take(taken));
+  std::vector<std::unique_ptr<Seat>> seats;
+  for (uint32_t i = 0; i < handshake_seats; i++) {
+    seats.push_back(std::make_unique<Seat>());
+    REQUIRE(seats.back()->take(taken, handshake_seats));
   }
-  HandshakeSeat late;
-  CHECK(!late.take(taken));
+  Seat late;
+  CHECK(!late.take(taken, handshake_seats));
   seats.front()->leave();
-  CHECK(late.take(taken));
+  CHECK(late.take(taken, handshake_seats));
   seats.clear();
   late.leave();
   CHECK(taken == 0);

@@ -1,7 +1,10 @@
 """What a server must not say, and must not keep, of those who try to come in."""
 
+import select
+import time
+
 from scenarios.scene import check, scenario
-from wire import Connection
+from wire import PATIENCE_S, Connection
 
 USERS = """authorization { users = [
   { user: "ulrike", password: "open-sesame" },
@@ -40,6 +43,23 @@ def much_behind_connect(scene):
             for _ in range(messages):
                 one.expect(b"MSG %s 1 100\r\n%s\r\n" % (scene.subject, b"x" * 100))
             one.expect(b"PONG\r\n")
+
+
+@scenario("auth: not every stranger has room for what comes with his CONNECT", alone=True,
+          tags=["auth", "peal"], config="""authorization { timeout: 60, users = [
+  { user: "slow", password: "$2a$12$8n8wW3.iG9K2m7cJ7bPq2uYcWQ4cF7Hq4cN1g3yQdV0S0rX6k2a2G" } ] }""")
+def room_behind_connect(scene):
+    # Each hash takes a part of a second, so the 256 who have such room have it for long.
+    strangers = [Connection.with_info(scene.server.port) for _ in range(400)]
+    for each in strangers:
+        each.send(b'CONNECT {"user":"slow","pass":"x"}\r\n' + b"SUB foo 1\r\n" * 1000)
+    end = time.monotonic() + PATIENCE_S
+    short = b"-ERR 'maximum control line exceeded'\r\n"
+    while not any(each.seen == short for each in strangers):
+        check(time.monotonic() < end, "all of them had room")
+        waiting = {each.socket: each for each in strangers if not each.ended}
+        for ready in select.select(list(waiting), [], [], PATIENCE_S)[0]:
+            waiting[ready].receive(end)
 
 
 @scenario("auth: who tries passwords does not fill the log", alone=True, config=USERS,
