@@ -11,7 +11,8 @@ void ReplyPermits::grant(std::string_view reply, int64_t now_ns) {
                       expires_ns < 0 ? forever : now_ns + expires_ns, ++granted_};
   // The text of an older permit goes with that one's place.
   permits_.erase(reply);
-  subject_bytes_ += order_.emplace_back(std::string(reply), permit.number).reply.size();
+  order_.push_back({std::string(reply), permit.number});
+  subject_bytes_ += reply.size();
   permits_.emplace(order_.back().reply, permit);
   forget_oldest(now_ns);
 }
