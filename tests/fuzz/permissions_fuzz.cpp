@@ -78,6 +78,18 @@ bool naive_may_publish(const PermissionRules& rules, const std::string& subject)
   return allowed && !plain_matches(rules.publish.deny, subject);
 }
 
+// Of a queue that is itself called like a wildcard, a rule means no more than it says.
+bool naive_names_queue(const std::string& rule, const std::string& queue) {
+  const auto wanted = tokens_of(rule), given = tokens_of(queue);
+  for (size_t i = 0; i < wanted.size(); i++) {
+    if (i == given.size()) return false;
+    if (wanted[i] == ">") return true;
+    if (given[i].empty() || given[i] == ">") return false;
+    if (wanted[i] != "*" && wanted[i] != given[i]) return false;
+  }
+  return wanted.size() == given.size();
+}
+
 bool naive_may_subscribe(const PermissionRules& rules, const std::string& subject,
                          const std::string& queue) {
   const auto& lists = rules.subscribe;
@@ -87,7 +99,7 @@ bool naive_may_subscribe(const PermissionRules& rules, const std::string& subjec
       const Rule rule = rule_of(text);
       if (queue.empty() || rule.queue.empty() || !naive_matches(rule.filter, subject)) continue;
       concerned = true;
-      named = named || naive_matches(rule.queue, queue);
+      named = named || naive_names_queue(rule.queue, queue);
     }
     if (concerned) allowed = named;
     if (!allowed) return false;
@@ -96,7 +108,7 @@ bool naive_may_subscribe(const PermissionRules& rules, const std::string& subjec
   for (const std::string& text : lists.deny) {
     const Rule rule = rule_of(text);
     if (queue.empty() || rule.queue.empty() || !naive_matches(rule.filter, subject)) continue;
-    if (has(tokens_of(queue), "") || naive_matches(rule.queue, queue)) return false;
+    if (has(tokens_of(queue), "") || naive_names_queue(rule.queue, queue)) return false;
   }
   return true;
 }
