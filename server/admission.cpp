@@ -173,10 +173,10 @@ void Connection::on_new_security() {
   const Security& security = this->security();
   if (!admitted_) return;  // It will be asked by the new rules.
   if (user_ == nullptr && !security.auth_required()) return;
-  Attempt anew{.user = user_now(), .proof = nullptr, .by_default = came_by_default_};
+  const bool by_default = user_ == nullptr || came_by_default_;
+  Attempt anew{.user = user_now(), .proof = nullptr, .by_default = by_default};
   if (anew.user == nullptr) return refuse_admission();
   if (user_ == nullptr) {
-    anew.by_default = true;
     // Its subscriptions are of the global account.
     if (anew.user->account->id != account_ || !admit(anew)) return refuse_admission();
   }

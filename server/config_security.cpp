@@ -11,6 +11,7 @@
 #include "server/nkey.hpp"
 #include "server/permissions.hpp"
 #include "server/security.hpp"
+#include "server/spelling.hpp"
 
 namespace peal::server {
 namespace {
@@ -125,9 +126,8 @@ ConfigError read_connection_types(const ConfigValue& value, uint8_t& out) {
   if (auto error = read_texts(value, types)) return error;
   if (types.empty()) return {};
   out = 0;
-  for (std::string& type : types) {
-    std::ranges::transform(type, type.begin(),
-                           [](unsigned char letter) { return std::toupper(letter); });
+  for (const std::string& written : types) {
+    const std::string type = in_capitals(written);
     if (type == "STANDARD") {
       out |= static_cast<uint8_t>(ConnectionType::standard);
     } else if (type == "WEBSOCKET") {

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <numeric>
+
+#include "server/spelling.hpp"
 
 namespace peal::server {
 namespace {
@@ -12,23 +15,6 @@ constexpr std::array<std::string_view, 10> known_types = {
     "C", "CN", "DC", "L", "O", "OU", "POSTALCODE", "SERIALNUMBER", "ST", "STREET"};
 
 constexpr std::string_view escapable = " \"#+,;<=>\\";
-
-char to_upper(char letter) {
-  return letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter;
-}
-
-std::string in_capitals(std::string_view text) {
-  std::string capitals(text);
-  std::ranges::transform(capitals, capitals.begin(), to_upper);
-  return capitals;
-}
-
-std::optional<unsigned> hex_value(char digit) {
-  if (digit >= '0' && digit <= '9') return digit - '0';
-  digit = to_upper(digit);
-  if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
-  return {};
-}
 
 /// Reads attribute by attribute. What it takes from the front of the text is gone.
 class Reader {
@@ -85,11 +71,12 @@ class Reader {
     if (ended()) return {};
     const char sign = take();
     if (escapable.find(sign) != escapable.npos) return sign;
-    const auto high = hex_value(sign);
-    if (!high || ended()) return {};
-    const auto low = hex_value(take());
-    if (!low) return {};
-    return static_cast<char>(*high * 16 + *low);
+    if (ended()) return {};
+    const std::array digits{sign, take()};
+    unsigned byte = 0;
+    const auto read = std::from_chars(digits.begin(), digits.end(), byte, 16);
+    if (read.ptr != digits.end()) return {};
+    return static_cast<char>(byte);
   }
 
   std::string_view rest_;

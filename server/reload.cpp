@@ -19,7 +19,7 @@ core::LogConfig log_config(const Options& options) {
           .json = options.log_json};
 }
 
-ReloadPlan plan_reload(const ParsedCommand& running, const Server& server) {
+ReloadPlan plan_reload(const ParsedCommand& running) {
   ReloadPlan plan;
   std::vector<const char*> arguments;
   for (const std::string& argument : running.arguments) arguments.push_back(argument.c_str());
@@ -34,19 +34,21 @@ ReloadPlan plan_reload(const ParsedCommand& running, const Server& server) {
     if (change.live) continue;
     plan.refusal = fmt::format("{} cannot change from '{}' to '{}' without a restart", change.path,
                                change.before, change.after);
-    return plan;
+    break;
   }
-  plan.refusal = server.reload_refusal(plan.command.options).value_or("");
   return plan;
 }
 
-std::string text_of(const ReloadPlan& plan) {
+std::string describe_reload(const ParsedCommand& running, const Server& server) {
+  const ReloadPlan plan = plan_reload(running);
+  std::string refusal = plan.refusal;
+  if (refusal.empty()) refusal = server.reload_refusal(plan.command.options).value_or("");
   std::string text;
   for (const ConfigChange& change : plan.changes) {
     text += fmt::format("{}: '{}' would become '{}'{}\n", change.path, change.before, change.after,
                         change.live ? "" : ", but needs a restart");
   }
-  if (!plan.refusal.empty()) text += fmt::format("the reload would be refused: {}\n", plan.refusal);
+  if (!refusal.empty()) text += fmt::format("the reload would be refused: {}\n", refusal);
   if (text.empty()) text = "nothing would change\n";
   return text;
 }

@@ -24,11 +24,12 @@ struct ReloadPlan {
   std::string refusal;  // Empty: it can be.
 };
 
-/// Reads again what `running` was started with, and the files that it names. Changes nothing.
-ReloadPlan plan_reload(const ParsedCommand& running, const Server& server);
+/// Reads again what `running` was started with. Changes nothing.
+ReloadPlan plan_reload(const ParsedCommand& running);
 
-/// A line for each change, for who asked what would happen.
-std::string text_of(const ReloadPlan& plan);
+/// What a reload would do, for who asks: a line for each change, and why it would be refused, by
+/// the server too.
+std::string describe_reload(const ParsedCommand& running, const Server& server);
 
 /// Carries the plan out, and logs what has changed. False: it was refused, the log says why, and
 /// all is as it was.

@@ -167,7 +167,7 @@ class Running {
           manager_.say("READY=1");
           break;
         case Wish::preview_reload:
-          answer_preview(wish.sender, text_of(plan_reload(command_, server_)));
+          answer_preview(wish.sender, describe_reload(command_, server_));
           break;
         case Wish::server_stopped:
           return;
@@ -200,7 +200,7 @@ class Running {
   }
 
   void reload() {
-    ReloadPlan plan = plan_reload(command_, server_);
+    ReloadPlan plan = plan_reload(command_);
     if (!carry_out(plan, command_.options, server_, log_)) return;
     log_opened_doors(server_, command_.options, plan.command.options, log_);
     command_ = std::move(plan.command);

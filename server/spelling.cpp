@@ -1,6 +1,7 @@
 #include "server/spelling.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cstddef>
 #include <numeric>
 #include <vector>
@@ -59,6 +60,13 @@ std::string_view closest_name(std::string_view name, std::span<const std::string
 std::string did_you_mean(std::string_view name, std::span<const std::string_view> candidates) {
   const std::string_view closest = closest_name(name, candidates);
   return closest.empty() ? "" : "; did you mean " + std::string(closest) + "?";
+}
+
+std::string in_capitals(std::string_view text) {
+  std::string capitals(text);
+  std::ranges::transform(capitals, capitals.begin(),
+                         [](unsigned char letter) { return std::toupper(letter); });
+  return capitals;
 }
 
 }  // namespace peal::server

@@ -18,4 +18,7 @@ std::string did_you_mean(std::string_view name, std::span<const std::string_view
 /// Lower case, with '_' for '-': how names are compared.
 std::string folded_name(std::string_view name);
 
+/// Capital letters for the small ones of ASCII.
+std::string in_capitals(std::string_view text);
+
 }  // namespace peal::server

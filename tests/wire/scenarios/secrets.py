@@ -6,9 +6,11 @@ import time
 from scenarios.scene import check, scenario
 from wire import PATIENCE_S, Connection
 
-USERS = """authorization { users = [
-  { user: "ulrike", password: "open-sesame" },
-  { user: "hans", password: "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW" } ] }"""
+HANS = '{ user: "hans", password: "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW" }'
+# Whose hash takes a part of a second.
+SLOW = '{ user: "slow", password: "$2a$12$8n8wW3.iG9K2m7cJ7bPq2uYcWQ4cF7Hq4cN1g3yQdV0S0rX6k2a2G" }'
+USERS = f"""authorization {{ users = [
+  {{ user: "ulrike", password: "open-sesame" }}, {HANS} ] }}"""
 
 
 @scenario("auth: no secret reaches the log, however much is logged", alone=True, config=USERS,
@@ -46,8 +48,8 @@ def much_behind_connect(scene):
 
 
 @scenario("auth: not every stranger has room for what comes with his CONNECT", alone=True,
-          tags=["auth", "peal"], config="""authorization { timeout: 60, users = [
-  { user: "slow", password: "$2a$12$8n8wW3.iG9K2m7cJ7bPq2uYcWQ4cF7Hq4cN1g3yQdV0S0rX6k2a2G" } ] }""")
+          tags=["auth", "peal"],
+          config=f"authorization {{ timeout: 60, users = [ {SLOW} ] }}")
 def room_behind_connect(scene):
     # Each hash takes a part of a second, so the 256 who have such room have it for long.
     strangers = [Connection.with_info(scene.server.port) for _ in range(400)]
@@ -78,9 +80,7 @@ def bounded_log(scene):
 
 
 @scenario("auth: who has left keeps no helper from others", alone=True, tags=["auth"],
-          config="""authorization { users = [
-  { user: "hans", password: "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW" },
-  { user: "slow", password: "$2a$12$8n8wW3.iG9K2m7cJ7bPq2uYcWQ4cF7Hq4cN1g3yQdV0S0rX6k2a2G" } ] }""")
+          config=f"authorization {{ users = [ {HANS}, {SLOW} ] }}")
 def left_behind(scene):
     # Their hashes take many times what anybody has to say who he is.
     for _ in range(60):

@@ -236,18 +236,24 @@ def endless_greeting(scene):
         check(connection.ended, "it was not closed")
 
 
+def tickets_of(server, certificate=None):
+    """One of each version: a context, and the session to come back with by it."""
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        using = context(version, certificate)
+        first = secured(Connection.with_info(server.port), using)
+        hello(first)
+        session = first.socket.session
+        first.close()
+        yield using, session
+
+
 @scenario("tls: a client comes back without a whole handshake", tags=["tls"])
 def resumption(scene):
     with tls_server(scene) as server:
-        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-            using = context(version)
-            first = secured(Connection.with_info(server.port), using)
-            hello(first)
-            session = first.socket.session
-            first.close()
+        for using, session in tickets_of(server):
             second = secured(Connection.with_info(server.port), using, session)
             hello(second)
-            check(second.socket.session_reused, f"{version.name}: a whole handshake")
+            check(second.socket.session_reused, f"{second.socket.version()}: a whole handshake")
 
 
 AUTHORITY = """[ca]
@@ -286,13 +292,7 @@ def certify_briefly(valid_s):
 def resumption_ended(scene):
     with tls_server(scene, "verify: true") as server:
         ends = certify_briefly(5)
-        tickets = []
-        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-            using = context(version, certificate="brief")
-            first = secured(Connection.with_info(server.port), using)
-            hello(first)
-            tickets.append((using, first.socket.session))
-            first.close()
+        tickets = list(tickets_of(server, "brief"))
         wait_for(lambda: time.time() > ends + 1, "the end of the certificate")
         for using, ticket in tickets:
             expect_no_way_in(server, using, ticket)
@@ -302,13 +302,7 @@ def resumption_ended(scene):
 def resumption_other_ca(scene):
     folder = certificates()
     with tls_server(scene, "verify: true") as server:
-        tickets = []
-        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-            using = context(version, certificate="alice")
-            first = secured(Connection.with_info(server.port), using)
-            hello(first)
-            tickets.append((using, first.socket.session))
-            first.close()
+        tickets = list(tickets_of(server, "alice"))
         server.rewrite(f'tls {{ cert_file: "{folder}/server.pem", key_file: "{folder}/server.key", '
                        f'ca_file: "{folder}/mallory.pem", verify: true }}')
         server.signal("HUP")
