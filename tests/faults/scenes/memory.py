@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 import urllib.request
 
@@ -28,13 +29,17 @@ def start_and_stop(world, sheet, fails):
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         env={**os.environ, **world.preload(sheet)})
     words = []
+    # One that neither starts nor ends would have us read for ever.
+    patience = threading.Timer(30, process.kill)
+    patience.start()
     try:
         for line in process.stderr:
             words.append(line.strip())
             if "Server is ready" in line:
                 process.send_signal(signal.SIGTERM)
-        status = process.wait(30)
+        status = process.wait()
     finally:
+        patience.cancel()
         if process.poll() is None:
             process.kill()
             process.wait()
