@@ -11,7 +11,12 @@
 #include <string_view>
 
 #ifdef PEAL_HAS_SECCOMP
-#include <seccomp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <iterator>
 #endif
 
 namespace peal::server {
@@ -70,78 +75,14 @@ std::optional<std::string> become_user(const std::string& who) {
 
 #ifdef PEAL_HAS_SECCOMP
 
-// A list of what is forbidden and not of what is allowed: the C library's choice of calls changes
-// with its version, and a server that dies of one that nobody thought of serves nobody.
 bool forbid_system_calls() {
-  constexpr int forbidden[] = {
-      SCMP_SYS(execve),
-      SCMP_SYS(execveat),
-      SCMP_SYS(fork),
-      SCMP_SYS(vfork),
-      SCMP_SYS(ptrace),
-      SCMP_SYS(process_vm_readv),
-      SCMP_SYS(process_vm_writev),
-      SCMP_SYS(pidfd_getfd),
-      SCMP_SYS(kcmp),
-      SCMP_SYS(bpf),
-      SCMP_SYS(perf_event_open),
-      SCMP_SYS(userfaultfd),
-      SCMP_SYS(init_module),
-      SCMP_SYS(finit_module),
-      SCMP_SYS(delete_module),
-      SCMP_SYS(kexec_load),
-      SCMP_SYS(kexec_file_load),
-      SCMP_SYS(reboot),
-      SCMP_SYS(mount),
-      SCMP_SYS(umount2),
-      SCMP_SYS(fsopen),
-      SCMP_SYS(fsconfig),
-      SCMP_SYS(fsmount),
-      SCMP_SYS(fspick),
-      SCMP_SYS(move_mount),
-      SCMP_SYS(open_tree),
-      SCMP_SYS(mount_setattr),
-      SCMP_SYS(pivot_root),
-      SCMP_SYS(chroot),
-      SCMP_SYS(unshare),
-      SCMP_SYS(setns),
-      SCMP_SYS(swapon),
-      SCMP_SYS(swapoff),
-      SCMP_SYS(acct),
-      SCMP_SYS(add_key),
-      SCMP_SYS(request_key),
-      SCMP_SYS(keyctl),
-      SCMP_SYS(open_by_handle_at),
-      SCMP_SYS(setuid),
-      SCMP_SYS(setgid),
-      SCMP_SYS(setreuid),
-      SCMP_SYS(setregid),
-      SCMP_SYS(setresuid),
-      SCMP_SYS(setresgid),
-      SCMP_SYS(setgroups),
-      SCMP_SYS(setfsuid),
-      SCMP_SYS(setfsgid),
-      SCMP_SYS(personality),
-      SCMP_SYS(settimeofday),
-      SCMP_SYS(clock_settime),
-      SCMP_SYS(sethostname),
-      SCMP_SYS(setdomainname),
-      SCMP_SYS(iopl),
-      SCMP_SYS(ioperm),
-      SCMP_SYS(syslog),
+  static constexpr sock_filter instructions[] = {
+#include "server/system_call_filter.inc"
   };
-  const scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-  if (filter == nullptr) return false;
-  // The threads that are there already are bound as well.
-  bool good = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) == 0;
-  for (const int call : forbidden) {
-    // One that this processor does not have needs no rule.
-    const int result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 0);
-    good = good && (result == 0 || result == -EDOM);
-  }
-  good = good && seccomp_load(filter) == 0;
-  seccomp_release(filter);
-  return good;
+  const sock_fprog filter{std::size(instructions), const_cast<sock_filter*>(instructions)};
+  // The kernel wants this of who is not root. The threads that are there already are bound as well.
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter) == 0;
 }
 
 #else

@@ -31,7 +31,7 @@ LIBRARIES = {
     "http_parser": ["server/websocket_upgrade.cpp"],
     "zlib": ["server/websocket_deflate.cpp", "tools/*"],
     "crypt": ["server/secret.cpp"],
-    "seccomp": ["server/privileges.cpp"],
+    "seccomp": ["server/make_system_call_filter.cpp"],
     "event2": ["server/monitor/http_server.cpp", "server/monitor/http_connections.cpp"],
     "mimalloc": ["server/allocator.cpp"],  # It is linked, and nobody else knows.
     "doctest": [],
