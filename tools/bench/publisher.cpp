@@ -137,6 +137,7 @@ bool Publisher::tend() {
 }
 
 bool Publisher::finish() {
+  finished_ns_ = now_ns();  // Without an answer that is when it was.
   if (auto error = link_.barrier()) {
     error_ = *error;
     return false;

@@ -10,10 +10,18 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
+#include <cstring>
 
 namespace peal::bench {
 namespace {
+
+// What the socket is asked for at a time: as much as the last receives were like.
+constexpr size_t receive_bytes_min = 16 * 1024;
+constexpr size_t receive_bytes_max = 256 * 1024;
+
+// One send encrypts so much: several records. Where it must not wait for long, one.
+constexpr size_t encrypt_bytes_max = 128 * 1024;
+constexpr size_t record_bytes_max = 16 * 1024;
 
 std::string library_reason() {
   const unsigned long error = ERR_get_error();
@@ -25,8 +33,6 @@ bool is_ready(int fd, short event) {
   pollfd watched{fd, event, 0};
   return ::poll(&watched, 1, 0) > 0;
 }
-
-int int_of(size_t count) { return static_cast<int>(std::min<size_t>(count, INT_MAX)); }
 
 void forget_errors() {
   ERR_clear_error();
@@ -61,9 +67,6 @@ std::variant<std::shared_ptr<const TlsContext>, std::string> TlsContext::make(
   if (context == nullptr) return "TLS: " + library_reason();
   std::shared_ptr<const TlsContext> made(new TlsContext(context, choice.insecure));
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-  // A record that is no data (a ticket, a key) ends a receive that must not wait for more.
-  SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
-  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   if (auto error = load(context, choice)) return *std::move(error);
   return made;
@@ -71,12 +74,64 @@ std::variant<std::shared_ptr<const TlsContext>, std::string> TlsContext::make(
 
 TlsContext::~TlsContext() { SSL_CTX_free(static_cast<SSL_CTX*>(context_)); }
 
+// The library reads and writes through this: a system call for many records, where its own would be
+// two for each.
+struct TlsStream::Method {
+  static TlsStream& of(BIO* bio) { return *static_cast<TlsStream*>(BIO_get_data(bio)); }
+
+  static int read(BIO* bio, char* out, size_t bytes, size_t* done) {
+    TlsStream& stream = of(bio);
+    BIO_clear_retry_flags(bio);
+    if (stream.in_begin_ == stream.in_end_ && !stream.fill()) {
+      *done = 0;
+      if (errno == EAGAIN || errno == EINTR) BIO_set_retry_read(bio);
+      return 0;
+    }
+    *done = std::min(bytes, stream.in_end_ - stream.in_begin_);
+    std::memcpy(out, stream.in_.data() + stream.in_begin_, *done);
+    stream.in_begin_ += *done;
+    return 1;
+  }
+
+  static int write(BIO* bio, const char* bytes, size_t count, size_t* done) {
+    of(bio).out_.append(bytes, count);
+    *done = count;
+    return 1;
+  }
+
+  static long control(BIO* bio, int command, long, void*) {
+    if (command == BIO_CTRL_EOF) return of(bio).ended_ ? 1 : 0;
+    if (command != BIO_CTRL_FLUSH) return 0;
+    return of(bio).flush(0) ? 1 : -1;
+  }
+
+  static BIO_METHOD* method() {
+    static BIO_METHOD* const made = [] {
+      BIO_METHOD* const fresh =
+          BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "peal-bench connection");
+      if (fresh == nullptr) return fresh;
+      BIO_meth_set_read_ex(fresh, read);
+      BIO_meth_set_write_ex(fresh, write);
+      BIO_meth_set_ctrl(fresh, control);
+      return fresh;
+    }();
+    return made;
+  }
+};
+
 TlsStream::~TlsStream() { SSL_free(ssl(session_)); }
 
 std::optional<std::string> TlsStream::begin(int fd, const std::string& host) {
   fd_ = fd;
   session_ = SSL_new(static_cast<SSL_CTX*>(context_->context_));
-  if (session_ == nullptr || SSL_set_fd(ssl(session_), fd) != 1) return "TLS: " + library_reason();
+  BIO* const bio = BIO_new(Method::method());
+  if (session_ == nullptr || bio == nullptr) {
+    BIO_free(bio);
+    return "TLS: " + library_reason();
+  }
+  BIO_set_data(bio, this);
+  BIO_set_init(bio, 1);
+  SSL_set_bio(ssl(session_), bio, bio);
   in6_addr address;
   const bool numeric = inet_pton(AF_INET, host.c_str(), &address) == 1 ||
                        inet_pton(AF_INET6, host.c_str(), &address) == 1;
@@ -89,51 +144,82 @@ std::optional<std::string> TlsStream::begin(int fd, const std::string& host) {
       SSL_set1_host(ssl(session_), host.c_str());
     }
   }
-  for (;;) {
-    forget_errors();
-    const int result = SSL_connect(ssl(session_));
-    if (result == 1) return {};
-    if (wants_more(result)) continue;
-    const long verdict = SSL_get_verify_result(ssl(session_));
-    if (verdict != X509_V_OK) {
-      return fmt::format("its certificate is not to be trusted: {}",
-                         X509_verify_cert_error_string(verdict));
-    }
-    return "the TLS handshake failed: " + library_reason();
+  forget_errors();
+  receive_flags_ = 0;
+  if (SSL_connect(ssl(session_)) == 1) return {};
+  const long verdict = SSL_get_verify_result(ssl(session_));
+  if (verdict != X509_V_OK) {
+    return fmt::format("its certificate is not to be trusted: {}",
+                       X509_verify_cert_error_string(verdict));
   }
+  return "the TLS handshake failed: " + library_reason();
 }
 
+// What is encrypted has been taken, whether or not the socket has all of it yet.
 ssize_t TlsStream::send(const char* bytes, size_t count, int flags) {
-  if ((flags & MSG_DONTWAIT) != 0 && !is_ready(fd_, POLLOUT)) return errno = EAGAIN, -1;
+  const bool may_wait = (flags & MSG_DONTWAIT) == 0;
+  if (!may_wait && !is_ready(fd_, POLLOUT)) return errno = EAGAIN, -1;
+  if (!flush(0)) return -1;
   forget_errors();
-  const int sent = SSL_write(ssl(session_), bytes, int_of(count));
-  return sent > 0 ? sent : failure(sent);
+  size_t taken = 0;
+  count = std::min(count, may_wait ? encrypt_bytes_max : record_bytes_max);
+  if (SSL_write_ex(ssl(session_), bytes, count, &taken) != 1) return failure(0);
+  if (!flush(0) && errno != EAGAIN) return -1;
+  return static_cast<ssize_t>(taken);
 }
 
 ssize_t TlsStream::receive(char* bytes, size_t count, int flags) {
-  if ((flags & MSG_DONTWAIT) != 0 && !has_rest() && !is_ready(fd_, POLLIN)) {
-    return errno = EAGAIN, -1;
-  }
-  int got;
-  do {
+  if (!out_.empty() && !flush(MSG_DONTWAIT) && errno != EAGAIN) return -1;
+  size_t got = 0;
+  receive_flags_ = flags;
+  may_receive_ = true;
+  while (got < count) {
     forget_errors();
-    got = SSL_read(ssl(session_), bytes, int_of(count));
-    if (got > 0) return got;
-  } while ((flags & MSG_DONTWAIT) == 0 && wants_more(got));
-  if (SSL_get_error(ssl(session_), got) == SSL_ERROR_ZERO_RETURN) return 0;
-  return failure(got);
+    size_t more = 0;
+    const int result = SSL_read_ex(ssl(session_), bytes + got, count - got, &more);
+    if (result != 1 && got == 0) return failure(result);
+    if (result != 1) break;
+    got += more;
+    may_receive_ = false;  // What has come is enough.
+  }
+  has_rest_ = got == count && (SSL_pending(ssl(session_)) > 0 || in_begin_ < in_end_);
+  return static_cast<ssize_t>(got);
 }
 
-bool TlsStream::has_rest() const { return session_ != nullptr && SSL_pending(ssl(session_)) > 0; }
+// From the socket, once. False with errno as receive has it.
+bool TlsStream::fill() {
+  if (!may_receive_) return errno = EAGAIN, false;
+  const bool was_full = in_end_ == in_.size();
+  if (was_full) in_.resize(std::clamp(2 * in_.size(), receive_bytes_min, receive_bytes_max));
+  const ssize_t got = ::recv(fd_, in_.data(), in_.size(), receive_flags_);
+  ended_ = got == 0;
+  if (got <= 0) {
+    if (got == 0) errno = 0;
+    return false;
+  }
+  in_begin_ = 0;
+  in_end_ = static_cast<size_t>(got);
+  return true;
+}
 
-// A record came that was no data. Had the socket's patience ended, it would have said so.
-bool TlsStream::wants_more(int result) const {
-  return SSL_get_error(ssl(session_), result) == SSL_ERROR_WANT_READ && errno != EAGAIN;
+// All of what is encrypted, to the socket. False with errno as send has it.
+bool TlsStream::flush(int flags) {
+  size_t done = 0;
+  while (done < out_.size()) {
+    const ssize_t sent = ::send(fd_, out_.data() + done, out_.size() - done, MSG_NOSIGNAL | flags);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0) break;
+    done += static_cast<size_t>(sent);
+  }
+  out_.erase(0, done);
+  return out_.empty();
 }
 
 // What the socket would have said.
 ssize_t TlsStream::failure(int result) const {
   switch (SSL_get_error(ssl(session_), result)) {
+    case SSL_ERROR_ZERO_RETURN:
+      return 0;
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
       errno = EAGAIN;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace peal::bench {
 
@@ -47,21 +48,31 @@ class TlsStream {
   /// Shakes hands on a connected socket. The error is one sentence.
   std::optional<std::string> begin(int fd, const std::string& host);
 
-  /// As send and recv, with errno. Of `flags` MSG_DONTWAIT counts, and then only a record that is
-  /// half there, or half taken, is waited for. At most one record is sent or received.
+  /// As send and recv, with errno. Of `flags` MSG_DONTWAIT counts; a send then waits for no more
+  /// than the end of one record. A receive that brings something asks the socket once.
   ssize_t send(const char* bytes, size_t count, int flags);
   ssize_t receive(char* bytes, size_t count, int flags);
 
-  /// Bytes that were decrypted and not received: the socket does not show them.
-  bool has_rest() const;
+  /// The last receive had no room for all that has come: the socket does not show the rest.
+  bool has_rest() const { return has_rest_; }
 
  private:
-  bool wants_more(int result) const;
+  struct Method;
+  bool fill();
+  bool flush(int flags);
   ssize_t failure(int result) const;
 
   std::shared_ptr<const TlsContext> context_;
   void* session_ = nullptr;
   int fd_ = -1;
+  std::vector<char> in_;  // [in_begin_, in_end_) is from the network, and not decrypted yet.
+  size_t in_begin_ = 0;
+  size_t in_end_ = 0;
+  std::string out_;  // For the network.
+  int receive_flags_ = 0;
+  bool may_receive_ = true;
+  bool ended_ = false;
+  bool has_rest_ = false;
 };
 
 }  // namespace peal::bench
