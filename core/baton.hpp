@@ -60,6 +60,8 @@ class Baton {
  private:
   enum class State : uint32_t { held, announced, lent, borrowed, wanted };
 
+  void await_end_of_loan();
+
   std::atomic<State> state_{State::held};
 };
 

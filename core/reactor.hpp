@@ -7,10 +7,9 @@
 // tests/sim/reactor_sim.cpp over a seeded world in which whole shards run in one thread.
 //
 // What a caller may rely on, in both:
-//   - accept and recv are multishot: they complete many times. A completion without `more` is the
-//   last
-//     of its operation, whatever its result, and may come at any moment (cap reached, no buffers,
-//     the kernel's mood). The caller arms again if it still wants to.
+//   - recv is multishot: it completes many times. A completion without `more` is the last of its
+//     operation, whatever its result, and may come at any moment (cap reached, no buffers, the
+//     kernel's mood). The caller arms again if it still wants to. All others complete once.
 //   - A send completes once, with a count that may be short of what was asked, or with an errno.
 //     Its memory must stay as it is until then.
 //   - cancel() ends the operations that carry a token. Each still completes, with what it had done
@@ -108,7 +107,9 @@ class Reactor {
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
 
-  /// Accepts from `listener` until told otherwise. Each result is a descriptor, or -errno.
+  /// Accepts one newcomer; the result is a descriptor, or -errno. Several may be asked for at a
+  /// time, under one token. A multishot accept would take all who have come in one go, and the
+  /// reactor would be deaf meanwhile: 140 ms for ten thousand.
   void accept(int listener, Token token);
 
   /// Receives into the shard's pool of provided buffers. No buffer belongs to an idle socket.

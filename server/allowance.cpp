@@ -1,11 +1,14 @@
 #include "server/allowance.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <fstream>
 #include <optional>
 #include <sstream>
@@ -111,6 +114,15 @@ uint64_t raise_descriptor_limit() {
   limit.rlim_cur = limit.rlim_max;
   if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return before;
   return limit.rlim_cur;
+}
+
+void reserve_descriptors(uint64_t count) {
+  const int any = ::eventfd(0, EFD_CLOEXEC);
+  if (any < 0) return;
+  const int last =
+      ::fcntl(any, F_DUPFD_CLOEXEC, static_cast<int>(std::min<uint64_t>(count, INT_MAX)) - 1);
+  if (last >= 0) ::close(last);
+  ::close(any);
 }
 
 uint64_t locked_memory_allowance_bytes() {

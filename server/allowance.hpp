@@ -20,4 +20,10 @@ uint64_t locked_memory_allowance_bytes();
 /// Lets the process open as many descriptors as it is allowed to ask for, and returns how many.
 uint64_t raise_descriptor_limit();
 
+/// Has the kernel make its table of our descriptors long enough for so many. Else it doubles the
+/// table when one more is opened than it holds, and once there are threads whoever opened it is
+/// stopped meanwhile: 10 to 30 ms for each doubling. To be called before the first thread; where it
+/// fails nothing is lost but that.
+void reserve_descriptors(uint64_t count);
+
 }  // namespace peal::server

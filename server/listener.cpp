@@ -14,13 +14,12 @@ Listener::Listener(Shard& shard, int descriptor, uint32_t index, Door door)
 void Listener::start() { arm(); }
 
 void Listener::arm() {
-  armed_ = true;
   retry_ns_ = INT64_MAX;
-  shard_.reactor().accept(descriptor_, token_);
+  for (; accepts_ < accepts_max; accepts_++) shard_.reactor().accept(descriptor_, token_);
 }
 
 void Listener::on_accept(const core::Completion& done) {
-  if (!done.more) armed_ = false;
+  accepts_--;
   if (done.result >= 0) {
     pause_ns_ = retry_min_ns;
     if (stopping_) {
@@ -36,12 +35,13 @@ void Listener::on_accept(const core::Completion& done) {
       case EAGAIN:
         break;
       case EINVAL:  // Nobody can come any more: the server is about to leave.
-        if (!armed_) retry_ns_ = shard_.now_ns() + pause_ns_;
+        retry_ns_ = shard_.now_ns() + pause_ns_;
         break;
-      default:  // EMFILE and its kind: it will not be better at once.
+      default:                              // EMFILE and its kind: it will not be better at once.
+        if (retry_ns_ != INT64_MAX) break;  // One of several that were in flight has said so.
         shard_.log().error("accept: {}; trying again in {} ms", std::strerror(-done.result),
                            pause_ns_ / core::millisecond_ns);
-        if (!armed_) retry_ns_ = shard_.now_ns() + pause_ns_;
+        retry_ns_ = shard_.now_ns() + pause_ns_;
         pause_ns_ = std::min(pause_ns_ * 2, retry_max_ns);
         break;
     }
@@ -50,11 +50,11 @@ void Listener::on_accept(const core::Completion& done) {
     retry_ns_ = INT64_MAX;  // Or the shard would not sleep until it ends.
     return close_if_idle();
   }
-  if (!armed_ && retry_ns_ == INT64_MAX) arm();
+  if (retry_ns_ == INT64_MAX) arm();
 }
 
 void Listener::on_turn(int64_t now_ns) {
-  if (!stopping_ && !armed_ && now_ns >= retry_ns_) arm();
+  if (!stopping_ && now_ns >= retry_ns_) arm();
 }
 
 void Listener::place(int descriptor) {
@@ -95,7 +95,7 @@ void Listener::stop() {
   stopping_ = true;
   retry_ns_ = INT64_MAX;
   shard_.state().accepting.store(false, std::memory_order_release);
-  if (armed_) {
+  if (accepts_ > 0) {
     shard_.reactor().cancel(token_);
   } else {
     close_if_idle();
@@ -103,7 +103,7 @@ void Listener::stop() {
 }
 
 void Listener::close_if_idle() {
-  if (armed_ || closed_) return;
+  if (accepts_ > 0 || closed_) return;
   closed_ = true;
   shard_.reactor().close(descriptor_);
 }

@@ -30,6 +30,8 @@ class Listener {
   bool stopped() const { return closed_; }
 
  private:
+  // So many come in a turn at most: those who are there already are not kept waiting by a crowd.
+  static constexpr uint32_t accepts_max = 16;
   static constexpr int64_t retry_min_ns = 10'000'000;
   static constexpr int64_t retry_max_ns = core::second_ns;
 
@@ -42,7 +44,7 @@ class Listener {
   const int descriptor_;
   const core::Token token_;
   const Door door_;
-  bool armed_ = false;
+  uint32_t accepts_ = 0;  // In flight.
   bool stopping_ = false;
   bool closed_ = false;
   int64_t retry_ns_ = INT64_MAX;

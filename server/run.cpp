@@ -30,13 +30,15 @@ namespace {
 // How often the shards are asked whether they still turn.
 constexpr std::chrono::nanoseconds roll_call_interval = std::chrono::seconds(5);
 
-void log_start(const ParsedCommand& command, core::Log& log) {
+// Beside those of clients: rings, listeners, files.
+constexpr uint64_t own_descriptors = 1024;
+
+void log_start(const ParsedCommand& command, uint64_t descriptors, core::Log& log) {
   const Options& options = command.options;
   log.info("Starting {}", program_name);
   log.info("  Version:  {}", version);
   if (!options.config_file.empty()) log.info("Using configuration file: {}", options.config_file);
   for (const std::string& warning : command.warnings) log.warning("{}", warning);
-  const uint64_t descriptors = raise_descriptor_limit();
   if (descriptors < options.limits.connections_max) {
     log.warning("open files are limited to {}, max_connections is {}", descriptors,
                 options.limits.connections_max);
@@ -256,11 +258,13 @@ std::optional<std::string> run(const ParsedCommand& command) {
   block_signals();  // Before the log's thread, which is the first.
   core::install_crash_report(fmt::format("{} {}", program_name, version));
   core::set_crash_log(options.log_file);
+  const uint64_t descriptors = raise_descriptor_limit();
+  reserve_descriptors(std::min(descriptors, options.limits.connections_max + own_descriptors));
   const core::CrashStack crash_stack;
   auto opened = core::Log::open(log_config(options));
   if (auto* error = std::get_if<std::string>(&opened)) return std::move(*error);
   core::Log& log = *std::get<0>(opened);
-  log_start(command, log);
+  log_start(command, descriptors, log);
 
   Files files;
   auto error = files.write_pid_file(options);

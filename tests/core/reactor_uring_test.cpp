@@ -710,6 +710,29 @@ TEST_CASE("reactor: accepts whoever comes, knows who it is, and stops when told"
   ::close(listener.descriptor);
 }
 
+TEST_CASE("reactor: of a crowd at the door as many come as were asked for") {
+  const auto listening = listen_tcp("127.0.0.1", 0, {});
+  REQUIRE(std::holds_alternative<ListeningSocket>(listening));
+  const ListeningSocket listener = std::get<ListeningSocket>(listening);
+  const auto reactor = made();
+  Turns turns(*reactor);
+  const Client first(listener.port), second(listener.port), third(listener.port);
+  const Token token{OpKind::accept, 1, 1};
+  for (int i = 0; i < 2; i++) reactor->accept(listener.descriptor, token);
+  std::vector<Done> come;
+  turns.until([&] { return come.size() == 2; }, [&](const Done& done) { come.push_back(done); });
+  turns.nothing_comes();
+  reactor->accept(listener.descriptor, token);
+  come.push_back(turns.next());
+  for (const Done& done : come) {
+    CHECK(done.token.kind == OpKind::accept);
+    CHECK(done.result >= 0);
+    CHECK_FALSE(done.more);
+    ::close(done.result);
+  }
+  ::close(listener.descriptor);
+}
+
 TEST_CASE("reactor: does not wait for what is past, and has one time for each turn") {
   const auto reactor = made();
   CHECK(reactor->wait(0).empty());

@@ -118,6 +118,23 @@ TEST_CASE("allowance: descriptors up to the hard limit") {
   CHECK(raise_descriptor_limit() == limit.rlim_max);
 }
 
+TEST_CASE("allowance: the kernel has room for as many descriptors as were reserved") {
+  const auto room = [] {
+    std::ifstream status("/proc/self/status");
+    for (std::string word; status >> word;) {
+      if (word == "FDSize:") return status >> word, std::stoul(word);
+    }
+    return 0ul;
+  };
+  const uint64_t wanted = 2 * room();
+  REQUIRE(wanted <= raise_descriptor_limit());
+  reserve_descriptors(wanted);
+  CHECK(room() >= wanted);
+  reserve_descriptors(1);
+  reserve_descriptors(UINT64_MAX);  // More than there may be.
+  CHECK(room() >= wanted);
+}
+
 TEST_CASE("process: a file appears whole and goes with its owner") {
   const Folder folder;
   const std::string path = folder.path("/pid");

@@ -20,7 +20,7 @@ inline constexpr Time sec = 1'000 * ms;
 /// Rates are percentages of the events that they name.
 struct Faults {
   double short_read = 0;       // A receive brings a random prefix of what is there.
-  double multishot_end = 0;    // A receive or accept ends though nothing is wrong.
+  double multishot_end = 0;    // A receive ends though nothing is wrong.
   double no_buffers = 0;       // ENOBUFS with buffers to be had.
   double short_send = 0;       // A send takes less than there was room for.
   double whole_send = 0;       // A send waits until it is done, as MSG_WAITALL makes it.

@@ -46,7 +46,8 @@ uint32_t SimReactor::start(OpKind use, int descriptor, Token token) {
     misuse("an operation without a kind");
   }
   for (const Op& op : ops_) {
-    if (op.state != State::none && op.token.pack() == token.pack()) {
+    const bool is_same = op.state != State::none && op.token.pack() == token.pack();
+    if (is_same && use != OpKind::accept) {  // Of those there may be several.
       misuse("a second operation with the " + text_of(token) + " of one in flight");
     }
   }
@@ -71,11 +72,11 @@ uint32_t SimReactor::start(OpKind use, int descriptor, Token token) {
 void SimReactor::accept(int listener, Token token) {
   Listener* door = world_.listener_of(listener);
   if (door == nullptr) misuse("accept on what is no listener");
-  if (door->accept_op != no_op && door->reactor == this) misuse("accept with accept in flight");
   const uint32_t index = start(OpKind::accept, listener, token);
   ops_[index].listener = door;
+  if (door->reactor != this) door->accept_ops.clear();  // Its former one has gone.
   door->reactor = this;
-  door->accept_op = index;
+  door->accept_ops.push_back(index);
 }
 
 void SimReactor::recv(int descriptor, Token token) {
@@ -164,7 +165,7 @@ void SimReactor::shutdown_send(int descriptor) {
 void SimReactor::close(int descriptor) {
   preempt();
   if (world_.listener_of(descriptor) != nullptr) {
-    if (world_.listener_of(descriptor)->accept_op != no_op) misuse("close with accept in flight");
+    if (!world_.listener_of(descriptor)->accept_ops.empty()) misuse("close with accept in flight");
   } else {
     const Link& link = link_of(descriptor, "close");
     if (link.recv_op != no_op) misuse("close with recv in flight");
@@ -285,9 +286,7 @@ void SimReactor::progress_accept(uint32_t index) {
   if (world_.descriptors_open() >= world_.descriptors_max) return post(index, -EMFILE, false);
   Link* link = door.backlog.front();
   door.backlog.erase(door.backlog.begin());
-  const bool more = !chance.percent(world_.faults.multishot_end);
-  post(index, world_.open(*link), more);
-  if (more && !door.backlog.empty()) poke(index);
+  post(index, world_.open(*link), false);
 }
 
 void SimReactor::progress_recv(uint32_t index) {
@@ -488,9 +487,7 @@ void SimReactor::finish(uint32_t index) {
   Op& op = ops_[index];
   switch (op.use) {
     case OpKind::accept:
-      if (op.listener->reactor == this && op.listener->accept_op == index) {
-        op.listener->accept_op = no_op;
-      }
+      if (op.listener->reactor == this) std::erase(op.listener->accept_ops, index);
       break;
     case OpKind::recv:
       op.link->recv_op = no_op;

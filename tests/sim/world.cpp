@@ -121,13 +121,17 @@ size_t World::descriptors_open() const {
   return count;
 }
 
+void Listener::poke() const {
+  for (const uint32_t op : accept_ops) reactor->poke(op);
+}
+
 Link* World::connect(int listener, LinkClient& client, size_t up_bytes, size_t down_bytes) {
   Listener* door = listener_of(listener);
   if (door == nullptr || door->backlog.size() >= door->backlog_max) return nullptr;
   links_.push_back(std::make_unique<Link>(*this, static_cast<uint32_t>(links_.size()), client,
                                           up_bytes, down_bytes));
   door->backlog.push_back(links_.back().get());
-  if (door->accept_op != no_op) door->reactor->poke(door->accept_op);
+  door->poke();
   return links_.back().get();
 }
 
@@ -170,7 +174,7 @@ void World::heal() {
   }
   // Accepting may have stopped for want of descriptors.
   for (const auto& listener : listeners_) {
-    if (listener->accept_op != no_op) listener->reactor->poke(listener->accept_op);
+    listener->poke();
   }
 }
 

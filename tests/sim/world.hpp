@@ -42,8 +42,9 @@ struct Failure : std::runtime_error {
 struct Listener {
   size_t backlog_max = 16;
   std::vector<Link*> backlog;
-  SimReactor* reactor = nullptr;  // Whose accept is armed.
-  uint32_t accept_op = no_op;
+  SimReactor* reactor = nullptr;  // Whose accepts are in flight.
+  std::vector<uint32_t> accept_ops;
+  void poke() const;
 };
 
 class World : private Actor {
