@@ -33,6 +33,9 @@ constexpr size_t send_parts_max = 16;
 constexpr int64_t stuck_after_ns = 100'000'000;
 constexpr int64_t sole_stuck_after_ns = second_ns;
 
+// For one that is slow and gets its messages alone a publisher is held for so long at most.
+constexpr int64_t held_ns_max = second_ns;
+
 // A send in flight moves on when much of the kernel's own buffer is free, which may be a megabyte
 // later. In between the kernel is asked how much of it the client has taken.
 constexpr int64_t unsent_asked_every_ns = 25'000'000;
@@ -232,7 +235,7 @@ void Connection::on_bytes(std::string_view bytes) {
   if (open() && !bytes.empty()) keep(bytes);
   const bool adds_to_excess = shard_.over_budget() && in_messages_ != messages_before;
   if (open() && (stall_wanted_ms_ != 0 || adds_to_excess)) {
-    stall(std::max(stall_wanted_ms_, Router::stall_ms));
+    stall(adds_to_excess ? std::max(stall_wanted_ms_, Router::stall_ms) : stall_wanted_ms_);
   }
   shard_.stats().in_messages += in_messages_ - messages_before;
   shard_.stats().in_bytes += in_bytes_ - bytes_before;
@@ -349,6 +352,12 @@ void Connection::wait_for_share() {
   shard_.wait_for_share(*this);
 }
 
+void Connection::wait_for_turn() {
+  if (!open() || (pauses_ & pause_share) != 0) return;
+  pauses_ |= pause_share;
+  shard_.wait_for_turn(*this);
+}
+
 void Connection::stall(uint16_t stall_ms) {
   stall_wanted_ms_ = 0;
   if (!open() || (pauses_ & pause_stall) != 0) return;
@@ -446,6 +455,15 @@ bool Connection::progresses(bool sole) {
     unsent_asked_ns_ = now_ns;
   }
   return now_ns - send_progress_ns_ < (sole ? sole_stuck_after_ns : stuck_after_ns);
+}
+
+uint16_t Connection::place_in_row(uint64_t takes_ns) {
+  const int64_t now_ns = shard_.now_ns();
+  const int64_t longest_ns = now_ns + held_ns_max;
+  row_ends_ns_ = std::max(row_ends_ns_, now_ns);
+  row_ends_ns_ +=
+      std::min(static_cast<int64_t>(takes_ns), longest_ns - std::min(row_ends_ns_, longest_ns));
+  return static_cast<uint16_t>((row_ends_ns_ - now_ns) / millisecond_ns);
 }
 
 void Connection::send_line(std::string_view line) {

@@ -120,6 +120,8 @@ class Connection {
   void wait_for_room() { pauses_ |= pause_room; }
   /// Its next command comes behind those of others who wait for a share of the work.
   void wait_for_share();
+  /// The same, and not in this turn.
+  void wait_for_turn();
   /// A subscriber of what it publishes reads slowly; it is held when this read has been dealt with.
   void want_stall(uint16_t stall_ms) { stall_wanted_ms_ = stall_ms; }
 
@@ -139,6 +141,7 @@ class Connection {
 
   // ---- What deliveries need; see router.cpp.
   Outbox& outbox() { return outbox_; }
+  uint64_t pending_bytes() const { return outbox_.pending_bytes(); }
   bool headers() const { return headers_; }
   /// It speaks in frames, and is spoken to in frames.
   bool binary() const { return binary_ != nullptr; }
@@ -161,6 +164,9 @@ class Connection {
   /// Its sends have made progress lately: it is slow, not stuck. One that is the sole receiver of a
   /// message may take longer.
   bool progresses(bool sole);
+  /// Whoever publishes to it has his place in a row, behind those who came before, and takes up so
+  /// much time in it. How long he has to wait until then.
+  uint16_t place_in_row(uint64_t takes_ns);
   /// Of the subject that it publishes on now.
   RouteMemo& route_memo() {
     if (route_ == nullptr) use_own_route();
@@ -398,6 +404,7 @@ class Connection {
   uint32_t unsent_bytes_ = 0;     // In the kernel, when it was last asked...
   int64_t unsent_asked_ns_ = 0;   // ...and when that was.
   int64_t send_progress_ns_ = 0;  // When the send in flight was begun, or last moved on.
+  int64_t row_ends_ns_ = 0;       // Of those who are held for it.
   int64_t linger_until_ns_ = INT64_MAX;
   int64_t ping_sent_ns_ = 0;  // 0: never.
   int64_t rtt_ns_ = 0;

@@ -103,6 +103,7 @@ struct ConnectionRecord {
 
 struct StallRecord {
   RecordKind kind = RecordKind::stall;
+  bool sole = false;  // For a subscriber that gets its messages alone.
   uint16_t stall_ms = 0;
   uint32_t slot = 0;
   uint32_t generation = 0;

@@ -18,13 +18,6 @@ namespace {
 // from shard to shard faster than a message does, or all be such as may not see it.
 constexpr uint32_t hops_max = 8;
 
-// Of max_pending: beyond it a subscriber is slow, and whoever publishes to it is held.
-constexpr uint64_t slow_numerator = 3;
-constexpr uint64_t slow_denominator = 4;
-// And when so much of it waits, it is nearly full.
-constexpr uint64_t full_numerator = 7;
-constexpr uint64_t full_denominator = 8;
-
 constexpr size_t group_bytes(std::string_view name) { return sizeof(uint32_t) + name.size(); }
 
 /// Of the names behind a record's head.
@@ -87,6 +80,7 @@ Router::Router(Shard& shard, uint64_t seed)
       lane_memos_(std::make_unique<RouteMemo[]>(shard.link().shards())),
       lane_subjects_(shard.link().shards()),
       lane_accounts_(shard.link().shards(), global_account),
+      pressures_(shard.link().shards()),
       targets_(shard.link().shards()) {}
 
 const Plan& Router::plan_for(RouteMemo& memo, AccountId account, std::string_view subject) {
@@ -142,7 +136,10 @@ bool Router::publish(Connection& publisher, const protocol::Command& command) {
   } else if (delivered == 0 && !command.reply.empty() && publisher.no_responders()) {
     answer_no_responders(publisher, command.subject, command.reply);
   }
-  if (slow) publisher.want_stall(stall_for(sole));
+  if (slow) hold(publisher, sole);
+  if (targeted_.size() == 1 && delivered == 0 && is_pressed(targeted_.front())) {
+    bite(publisher, targeted_.front(), message.size + 1);
+  }
   if (shard_.budget().share_is_full()) publisher.wait_for_share();
   return true;
 }
@@ -379,28 +376,7 @@ Router::Delivery Router::append(Connection& receiver, const Subscription& subscr
   }
   receiver.flush_later();
   receiver.count_out(1, size);
-  return settle(receiver, sole);
-}
-
-// Looks at what waits for the receiver now: too much ends it, much holds its publishers.
-Router::Delivery Router::settle(Connection& receiver, bool sole) {
-  const uint64_t pending_max = shard_.options().limits.pending_bytes_max;
-  const uint64_t pending = receiver.outbox().pending_bytes();
-  if (pending <= pending_max / 2) [[likely]]
-    return Delivery::done;
-  receiver.warn_of_slowness();
-  if (pending * slow_denominator <= pending_max * slow_numerator) return Delivery::done;
-  if (pending > pending_max) {
-    receiver.close(CloseReason::slow_consumer_pending);
-    return Delivery::done;
-  }
-  nearly_full_ = pending * full_denominator > pending_max * full_numerator;
-  return receiver.progresses(sole) ? Delivery::slow : Delivery::done;
-}
-
-uint16_t Router::stall_for(bool sole) const {
-  if (!sole) return stall_ms;
-  return nearly_full_ ? last_stall_ms : sole_stall_ms;
+  return settle(receiver, sole, size);
 }
 
 // ---- From another shard.
@@ -538,13 +514,6 @@ bool Router::reroute(const QueuePlan* group, std::string_view name, const Messag
   }
   shard_.stats().queue_rerouted++;
   return true;
-}
-
-void Router::hold_back(ShardId origin, const MessageHead& head, bool sole) {
-  const StallRecord record{RecordKind::stall, stall_for(sole), head.origin_slot,
-                           head.origin_generation};
-  if (origin == shard_.id()) return shard_.on_stall(record);
-  shard_.link().send_stall(origin, record);
 }
 
 void Router::report_lost(const MessageExtension& extension, const MessageHead& head,

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/clock.hpp"
 #include "core/frame.hpp"
 #include "core/random.hpp"
 #include "protocol/command.hpp"
@@ -50,13 +51,13 @@ class Router {
   /// is not worth the waiting for their having read it. Less where mailboxes are small.
   static constexpr size_t in_place_bytes_max = 4 * 1024;
 
-  /// A publisher that is held reads this seldom: one receive cap each time, which is its floor. For
-  /// a subscriber that is alone in getting its messages, which harms nobody else, it is less often,
-  /// and the least when it is nearly at its limit: on a busy machine an honest reader may take less
-  /// than the floor brings.
+  /// A publisher that is held for one of several subscribers reads this seldom: one receive cap
+  /// each time, which is its floor.
   static constexpr uint16_t stall_ms = 10;
-  static constexpr uint16_t sole_stall_ms = 40;
-  static constexpr uint16_t last_stall_ms = 320;
+  static constexpr int64_t pressed_for_ns = core::second_ns;
+  static constexpr uint16_t crowd_hold_ms = 10;
+  static constexpr size_t bite_bytes_max = 4 * 1024;
+  static constexpr size_t bitten_bytes_max = 1024 * 1024;
 
   Router(Shard& shard, uint64_t seed);
 
@@ -68,6 +69,14 @@ class Router {
   /// most do. The publisher's memo is of that subject, or of none. Returns how many were taken: all
   /// of them, unless the publisher has to wait or is closed.
   size_t publish_again(Connection& publisher, std::string_view subject, const MessageRun& run);
+
+  /// A subscriber there that gets its messages alone is slow: for a moment whoever publishes to one
+  /// there does so in small bites, so that it is known whom to hold before he has said much.
+  /// Held for so long each; 0: none is slow any more.
+  void press(ShardId there, uint16_t hold_ms);
+
+  /// Tells those whom it may concern that nobody here is slow any more.
+  void end_turn();
 
   /// A record from another shard: everyone here whom it concerns gets it. Returns how many messages
   /// it was.
@@ -88,6 +97,12 @@ class Router {
  private:
   enum class Delivery : uint8_t { refused, done, slow };
 
+  /// What is known of subscribers of one shard that get their messages alone and are slow.
+  struct Pressure {
+    int64_t until_ns = 0;  // 0: none of them is.
+    uint16_t hold_ms = 0;
+  };
+
   /// What one other shard gets of a message.
   struct Target {
     bool plain = false;
@@ -101,8 +116,15 @@ class Router {
                   bool sole);
   Delivery append_frame(Connection& receiver, const Subscription& subscription,
                         const Message& message, bool sole);
-  Delivery settle(Connection& receiver, bool sole);
+  Delivery settle(Connection& receiver, bool sole, size_t bytes);
   size_t publish_run(Connection& publisher, RouteMemo& memo, MessageRun run);
+  bool is_slow(const Connection& receiver) const;
+  bool is_still_pressed(ShardId there) const;
+  bool is_pressed(ShardId there) const {
+    return pressures_[there].until_ns != 0 && is_still_pressed(there);
+  }
+  size_t bite_of(ShardId there) const;
+  void bite(Connection& publisher, ShardId there, size_t bytes);
   std::optional<size_t> receivers_of_run(const RouteMemo& memo, const Connection* publisher) const;
   Delivery deliver_run(RouteMemo& memo, const MessageRun& run, const Connection* publisher,
                        bool sole);
@@ -129,7 +151,7 @@ class Router {
                  unsigned delivered);
   bool reroute(const QueuePlan* group, std::string_view name, const MessageHead& head,
                MessageExtension extension, const Message& message);
-  uint16_t stall_for(bool sole) const;
+  void hold(Connection& publisher, bool sole);
   void hold_back(ShardId origin, const MessageHead& head, bool sole);
   uint32_t parts_handed_over() const;
   void report_lost(const MessageExtension& extension, const MessageHead& head,
@@ -146,11 +168,18 @@ class Router {
   std::vector<std::string> lane_subjects_;   // Of the last record, for those that repeat it.
   std::vector<AccountId> lane_accounts_;     // The same.
 
+  std::vector<Pressure> pressures_;  // By shard.
+  size_t bite_bytes_ = 0;            // Of the next bite of whoever it will be...
+  size_t bitten_bytes_ = 0;          // ...and of all in this turn.
+  bool presses_ = false;             // One here is slow:
+  uint32_t slow_slot_ = 0;
+  uint32_t slow_generation_ = 0;
+
   // Of the message being published; kept for their capacity.
   std::vector<Subscription*> picks_;  // Members of queue groups, here.
   std::vector<ShardId> targeted_;     // Shards that get a record.
   std::vector<Target> targets_;       // What it says, where queue groups are involved.
-  bool nearly_full_ = false;          // The last receiver that was slow.
+  uint16_t hold_ms_ = 0;              // For the last receiver that was slow.
   bool plain_everywhere_ = true;      // No queue group is, so it says the same to all.
 };
 

@@ -108,6 +108,9 @@ size_t Router::publish_run(Connection& publisher, RouteMemo& memo, MessageRun ru
       std::min(run.count, budget.room_in_share(*receivers * work_of(run.size), elsewhere_each));
   if (run.count == 0) return 0;
   const bool sole = *receivers + memo.plan().shards.size() == 1;
+  const ShardId there = sole && *receivers == 0 ? memo.plan().shards.front() : shard_.id();
+  const bool bites = sole && is_pressed(there);
+  if (bites) run.count = std::min(run.count, bite_of(there) / (run.size + 1) + 1);
   if (!stays_in_place(memo, run) || !hand_over_in_place(publisher, memo, run, sole)) {
     for (const ShardId to : memo.plan().shards) {
       run.count =
@@ -118,9 +121,10 @@ size_t Router::publish_run(Connection& publisher, RouteMemo& memo, MessageRun ru
   }
   publisher.count_in(run.count, run.count * run.size);
   if (*receivers > 0 && deliver_run(memo, run, &publisher, sole) == Delivery::slow) {
-    publisher.want_stall(stall_for(sole));
+    hold(publisher, sole);
   }
   budget.spend_elsewhere(run.count * elsewhere_each);
+  if (bites) bite(publisher, there, run.count * run.size);
   if (budget.share_is_full()) publisher.wait_for_share();
   return run.count;
 }
@@ -240,7 +244,7 @@ Router::Delivery Router::deliver_part(RouteMemo& memo, const MessageRun& part,
     shard_.budget().spend(part.count * work_of(part.size));
     receiver.flush_later();
     receiver.count_out(part.count, part.count * part.size);
-    if (settle(receiver, sole) == Delivery::slow) slowest = Delivery::slow;
+    if (settle(receiver, sole, bytes) == Delivery::slow) slowest = Delivery::slow;
   }
   return slowest;
 }

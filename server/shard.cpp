@@ -153,6 +153,8 @@ void Shard::turn(std::span<const core::Completion> completions) {
   complete_sends(completions);
   recorder_.enter("records");
   link_.drain(*this);
+  waiting_.insert(waiting_.end(), next_turn_.begin(), next_turn_.end());
+  next_turn_.clear();
   budget_.begin_turn(waiting_.size() + parked_count_);
   recorder_.enter("shares");
   give_shares();
@@ -173,6 +175,7 @@ void Shard::turn(std::span<const core::Completion> completions) {
   reactor_.give_back();
   arm_starved();
   recorder_.enter("flush");
+  router_.end_turn();
   link_.end_turn(!lent_);
   if (!lent_ || dirty_.size() <= lent_flushes_max) flush_dirty();
   interest_.reclaim();
@@ -475,7 +478,8 @@ void Shard::arm_starved() {
   }
 }
 
-void Shard::on_stall(const StallRecord& record) {
+void Shard::on_stall(ShardId from, const StallRecord& record) {
+  if (record.sole) router_.press(from, record.stall_ms);
   if (Connection* connection = find(record.slot, record.generation)) {
     connection->stall(record.stall_ms);
   }
@@ -625,7 +629,8 @@ void Shard::watch_memory() {
 
 bool Shard::has_work() const {
   const bool has_changes = !closing_.empty() || !telling_.empty();
-  return !dirty_.empty() || !waiting_.empty() || (has_changes && !link_.has_backlog()) ||
+  return !dirty_.empty() || !waiting_.empty() || !next_turn_.empty() ||
+         (has_changes && !link_.has_backlog()) ||
          (!starved_.empty() && reactor_.receive_buffers() > 0);
 }
 

@@ -112,6 +112,8 @@ class Shard final : public core::Lendable {
   TurnBudget& budget() { return budget_; }
   /// Until everyone else who waits for a share of the work has had one.
   void wait_for_share(Connection& connection);
+  /// The same, in the next turn.
+  void wait_for_turn(Connection& connection) { next_turn_.push_back(handle(connection)); }
   /// Until other shards have been told what it changed about its subscriptions.
   void wait_to_tell(Connection& connection);
   /// Until `target` has room for a record of this size.
@@ -133,7 +135,7 @@ class Shard final : public core::Lendable {
   void on_newcomer(const ConnectionRecord& record) {
     adopt(record.descriptor, record.cid, record.door);
   }
-  void on_stall(const StallRecord& record);
+  void on_stall(ShardId from, const StallRecord& record);
   /// A client could not say who it is. Counted, and logged at a bounded rate.
   void on_refused_admission(const Connection& connection);
   /// A client has failed to speak TLS as it should. Logged at a bounded rate too.
@@ -235,6 +237,7 @@ class Shard final : public core::Lendable {
   std::deque<Handle> closing_;              // Their subscriptions are still to be taken out.
   std::deque<Handle> starved_;              // Wait for a receive buffer.
   std::deque<Handle> waiting_;              // For a share of a turn.
+  std::vector<Handle> next_turn_;           // For one of the next.
   std::deque<Handle> telling_;              // Until other shards have room for their interest.
   std::deque<Stalled> stalled_;             // In order of time.
   std::vector<std::deque<Parked>> parked_;  // By the shard that had no room.

@@ -282,7 +282,7 @@ void ShardLink::on_control(ShardId from, std::string_view record, Shard& shard) 
     case RecordKind::connection:
       return shard.on_newcomer(take_head<ConnectionRecord>(record));
     case RecordKind::stall:
-      return shard.on_stall(take_head<StallRecord>(record));
+      return shard.on_stall(from, take_head<StallRecord>(record));
     case RecordKind::no_responders: {
       const auto head = take_head<NoRespondersHead>(record);
       const std::string_view subject = take(record, head.subject_bytes);

@@ -3,8 +3,10 @@
 import json
 import os
 import resource
+import selectors
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
 
@@ -214,6 +216,49 @@ def resets(world):
             wait_for(lambda: descriptors(server) <= before, "descriptors of those who reset", 3)
             stream.exchange()
     server.stop()
+
+
+@scene("load: hundreds publish to one that pauses, and it gets all")
+def crowd_to_one(world):
+    publishers, payload = (2000, b"x" * 128) if world.long else (400, b"x" * 128)
+    messages = 4096
+    server = world.serve()
+    with closing(*(Connection.connected(server.port) for _ in range(publishers + 1))) as clients:
+        subscriber, crowd = clients[0], clients[1:]
+        subscriber.send(b"SUB crowd 1\r\n")
+        subscriber.fence()
+        expected = publishers * messages * len(b"MSG crowd 1 128\r\n" + payload + b"\r\n")
+        got = []
+
+        def read_with_pauses():
+            buffer, left, to_pause = bytearray(MIB), expected, 0
+            while left > 0:
+                count = subscriber.socket.recv_into(buffer)
+                if count == 0:
+                    break
+                left, to_pause = left - count, to_pause - count
+                if to_pause <= 0:  # What it does is what is tested.
+                    time.sleep(0.2)
+                    to_pause = 16 * MIB
+            got.append(expected - left)
+
+        reader = threading.Thread(target=read_with_pauses)
+        reader.start()
+        block = memoryview((b"PUB crowd 128\r\n" + payload + b"\r\n") * messages)
+        with selectors.DefaultSelector() as ready:
+            for client in crowd:
+                client.socket.setblocking(False)
+                ready.register(client.socket, selectors.EVENT_WRITE, [0])
+            while ready.get_map():
+                for key, _ in ready.select(30):
+                    sent = key.data
+                    sent[0] += key.fileobj.send(block[sent[0]:])
+                    if sent[0] == len(block):
+                        ready.unregister(key.fileobj)
+        reader.join()
+        check(got[0] - expected in (0, len(b"PING\r\n")), f"{got[0]} of {expected} bytes came")
+    server.stop()
+    return f"{expected // MIB} MiB of {publishers} publishers"
 
 
 @scene("load: a storm of requests")

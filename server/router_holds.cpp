@@ -1,0 +1,110 @@
+// Who is held for whom. A subscriber that is slow holds its publishers, so that it need not be cut
+// off: see docs/decisions/0006-slow-and-stuck.md and 0019-crowds.md.
+
+#include <algorithm>
+
+#include "server/router.hpp"
+#include "server/shard.hpp"
+
+namespace peal::server {
+namespace {
+
+// Of max_pending: beyond it a subscriber is slow, and whoever publishes to it is held.
+constexpr uint64_t slow_numerator = 3;
+constexpr uint64_t slow_denominator = 4;
+
+// For one that gets its messages alone whoever publishes to it has to wait: for a quarter of a
+// nanosecond a byte when half of max_pending waits, and twice as long at each of these steps from
+// there to all of it.
+constexpr uint64_t hold_steps = 14;
+
+}  // namespace
+
+// Looks at what waits for the receiver now, with so many bytes that have just come: too much ends
+// it, much holds its publishers.
+Router::Delivery Router::settle(Connection& receiver, bool sole, size_t bytes) {
+  const uint64_t pending_max = shard_.options().limits.pending_bytes_max;
+  const uint64_t pending = receiver.outbox().pending_bytes();
+  if (pending <= pending_max / 2) [[likely]]
+    return Delivery::done;
+  receiver.warn_of_slowness();
+  if (pending > pending_max) {
+    receiver.close(CloseReason::slow_consumer_pending);
+    return Delivery::done;
+  }
+  if (!sole) {
+    if (pending * slow_denominator <= pending_max * slow_numerator) return Delivery::done;
+    hold_ms_ = stall_ms;
+    return receiver.progresses(sole) ? Delivery::slow : Delivery::done;
+  }
+  if (!receiver.progresses(sole)) return Delivery::done;
+  const uint64_t half = pending_max / 2;
+  const uint64_t steps = (pending - half) * hold_steps / (pending_max - half);
+  hold_ms_ = receiver.place_in_row((bytes << steps) / 4 + 1);
+  press(shard_.id(), hold_ms_);
+  presses_ = true;
+  slow_slot_ = receiver.slot();
+  slow_generation_ = receiver.generation();
+  return hold_ms_ > 0 ? Delivery::slow : Delivery::done;
+}
+
+// One who publishes to several is read to the end of what has come. Who publishes to one is stopped
+// at once.
+void Router::hold(Connection& publisher, bool sole) {
+  sole ? publisher.stall(hold_ms_) : publisher.want_stall(hold_ms_);
+}
+
+void Router::hold_back(ShardId origin, const MessageHead& head, bool sole) {
+  const StallRecord record{RecordKind::stall, sole, hold_ms_, head.origin_slot,
+                           head.origin_generation};
+  if (origin == shard_.id()) return shard_.on_stall(origin, record);
+  shard_.link().send_stall(origin, record);
+}
+
+// ---- A crowd that publishes to one.
+
+void Router::press(ShardId there, uint16_t hold_ms) {
+  if (hold_ms < crowd_hold_ms && !is_pressed(there)) return;
+  pressures_[there] = {shard_.now_ns() + pressed_for_ns, hold_ms};
+}
+
+bool Router::is_slow(const Connection& receiver) const {
+  return receiver.pending_bytes() > shard_.options().limits.pending_bytes_max / 2;
+}
+
+bool Router::is_still_pressed(ShardId there) const {
+  return shard_.now_ns() < pressures_[there].until_ns;
+}
+
+// How many bytes of a run are published before it is asked again how things are there.
+size_t Router::bite_of(ShardId there) const {
+  if (there == shard_.id() || pressures_[there].hold_ms > 0) return bite_bytes_max;
+  return bitten_bytes_max - std::min(bitten_bytes_, bitten_bytes_max);
+}
+
+// What was said to be held for others is held for this one as well: it will hear so, but before
+// that it could say much.
+void Router::bite(Connection& publisher, ShardId there, size_t bytes) {
+  if (there == shard_.id()) return;
+  bitten_bytes_ += bytes;
+  if (bitten_bytes_ >= bitten_bytes_max) publisher.wait_for_turn();
+  if (pressures_[there].hold_ms == 0) return;
+  bite_bytes_ += bytes;
+  if (bite_bytes_ < bite_bytes_max) return;
+  bite_bytes_ = 0;
+  publisher.stall(pressures_[there].hold_ms);
+}
+
+void Router::end_turn() {
+  bitten_bytes_ = 0;
+  if (!presses_) return;
+  const Connection* const slow = shard_.find(slow_slot_, slow_generation_);
+  if (slow != nullptr && slow->open() && is_slow(*slow)) return;
+  presses_ = false;
+  for (ShardId to = 0; to < pressures_.size(); to++) {
+    const StallRecord none{RecordKind::stall, true, 0, 0, 0};
+    to == shard_.id() ? press(to, 0) : shard_.link().send_stall(to, none);
+  }
+}
+
+}  // namespace peal::server
