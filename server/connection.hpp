@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/clock.hpp"
 #include "core/reactor.hpp"
 #include "protocol/command.hpp"
 #include "protocol/connect.hpp"
@@ -213,6 +214,9 @@ class Connection {
   std::string label() const;
 
  private:
+  /// How long a closed client has to take what it is still owed, and then to hang up.
+  static constexpr int64_t linger_ns = 2 * core::second_ns;
+
   enum class State : uint8_t { open, closing, closed };
   /// What apply() did: all of it; nothing yet; or what the same bytes need not mean again.
   enum class Verdict : uint8_t { done, parked, apart };
@@ -329,13 +333,17 @@ class Connection {
   void on_frames_sent(size_t bytes);
   bool has_frames_to_send() const;
 
-  // Bytes out, and the end.
+  // Bytes out; connection_sends.cpp.
   void submit_send(std::span<const iovec> parts);
   void enqueue_flush();
   void send_line(std::string_view line);
-  void send_ping();
+
+  // Time; connection_clock.cpp.
   void check_later(int64_t due_ns);
   void end_ping_interval(int64_t now_ns);
+  void send_ping();
+
+  // The end, and what is said of it; connection_end.cpp.
   void release_if_idle();
   void log_close(int error);
   void say_slow();

@@ -11,18 +11,9 @@ namespace {
 
 using core::millisecond_ns;
 using core::OpKind;
-using core::second_ns;
 
 // Taking a million subscriptions out of the trie is work for many turns.
 constexpr unsigned unsubscribes_per_turn = 2048;
-
-// A lame duck looks so often whether all shards are empty.
-constexpr int64_t lame_duck_look_ns = 100 * millisecond_ns;
-constexpr int64_t lame_duck_gap_max_ns = second_ns;
-
-// A stopping server gives its clients so long to take their last bytes.
-constexpr int64_t stopping_look_ns = 10 * millisecond_ns;
-constexpr int64_t stop_within_ns = second_ns;
 
 // A shard that has not run for so large a part of write_deadline was held.
 constexpr int64_t held_part = 4;
@@ -38,10 +29,6 @@ constexpr int64_t memory_budget_parts = 64;
 
 // Decrypted bytes are parsed so many at a time.
 constexpr size_t plain_memory_bytes = 64 * 1024;
-
-// Parked connections are resumed when a mailbox has at least this part of it free, so that they do
-// not come back for one record each.
-constexpr size_t room_to_resume_part = 4;
 
 const char* name_of(OpKind kind) {
   switch (kind) {
@@ -218,7 +205,7 @@ void Shard::notice_hold(int64_t began_ns) {
   for (const auto& connection : connections_) {
     if (connection) connection->give_time_again(now_ns() - began_ns);
   }
-  if (stop_by_ns_ != INT64_MAX) stop_by_ns_ = now_ns() + stop_within_ns;
+  give_time_to_stop();
 }
 
 int64_t Shard::held_min_ns() const { return options().write_deadline.count() / held_part; }
@@ -401,98 +388,6 @@ bool Shard::may_warn() {
   });
 }
 
-// ---- Those who wait.
-
-void Shard::resume_waiting() {
-  if (!fences_.empty()) {
-    fences_.check([this](uint32_t slot, uint32_t generation) {
-      if (Connection* connection = find(slot, generation)) connection->on_fence_reached();
-    });
-  }
-  while (!stalled_.empty() && stalled_.front().until_ns <= now_ns()) {
-    const auto [each, until_ns, pause] = stalled_.front();
-    stalled_.pop_front();
-    if (Connection* connection = find(each.slot, each.generation)) {
-      connection->resume(pause);
-    }
-  }
-  if (parked_count_ > 0) resume_parked();
-  give_shares();
-  for (const auto& listener : listeners_) listener->on_turn(now_ns());
-}
-
-// Whoever has had one and wants more comes behind the others, in this turn if they leave enough.
-// Those who come with something new have it later than those who wait, but for their first message:
-// who says little has no share to wait for.
-void Shard::give_shares() {
-  while (!waiting_.empty() && !budget_.turn_is_full()) {
-    const Handle each = waiting_.front();
-    waiting_.pop_front();
-    if (Connection* connection = find(each.slot, each.generation)) {
-      connection->resume(pause_share);
-    }
-  }
-}
-
-void Shard::resume_parked() {
-  for (ShardId target = 0; target < parked_.size(); target++) {
-    auto& waiting = parked_[target];
-    // Whoever parks again comes behind the others, and is not asked twice in a turn.
-    for (size_t count = waiting.size(); count > 0; count--) {
-      if (!link_.has_room(target, bytes_to_resume(target))) break;
-      const Handle each = waiting.front().connection;
-      waiting.pop_front();
-      parked_count_--;
-      if (Connection* connection = find(each.slot, each.generation)) {
-        connection->resume(pause_room);
-      }
-    }
-  }
-}
-
-// Behind those who have a message, and behind the closed: who subscribes without end would leave no
-// room to either.
-void Shard::resume_telling() {
-  for (size_t count = telling_.size(); count > 0 && link_.tell_interest(); count--) {
-    const Handle each = telling_.front();
-    telling_.pop_front();
-    if (Connection* connection = find(each.slot, each.generation)) {
-      connection->resume(pause_interest);
-    }
-  }
-}
-
-size_t Shard::bytes_to_resume(ShardId target) const {
-  return std::max(parked_[target].front().record_bytes,
-                  link_.record_bytes_max() / room_to_resume_part);
-}
-
-// Buffers have come back: those whose receive found none are armed again, as many as may hope for
-// one.
-void Shard::arm_starved() {
-  for (unsigned buffers = reactor_.receive_buffers(); buffers > 0 && !starved_.empty(); buffers--) {
-    const Handle each = starved_.front();
-    starved_.pop_front();
-    Connection* connection = find(each.slot, each.generation);
-    if (connection != nullptr && connection->wants_recv()) connection->arm_recv();
-  }
-}
-
-void Shard::on_stall(ShardId from, const StallRecord& record) {
-  if (record.sole) router_.press(from, record.stall_ms);
-  if (Connection* connection = find(record.slot, record.generation)) {
-    connection->stall(record.stall_ms);
-  }
-}
-
-void Shard::on_no_responders(const NoRespondersHead& notice, std::string_view subject,
-                             std::string_view reply) {
-  if (!router_.is_lost(notice)) return;
-  Connection* connection = find(notice.slot, notice.generation);
-  if (connection == nullptr || !connection->open()) return;
-  router_.answer_no_responders(*connection, subject, reply);
-}
-
 // Whoever tries passwords must not fill the log with them.
 void Shard::on_refused_admission(const Connection& connection) {
   stats_.admissions_refused++;
@@ -509,71 +404,6 @@ void Shard::on_failed_handshake(const Connection& connection, std::string_view e
   };
   if (!handshakes_logged_.permits(now_ns(), say_left_out)) return;
   log_.warning("{} - TLS handshake error: {}", connection.label(), error);
-}
-
-// ---- Leaving.
-
-void Shard::follow_phase() {
-  const Phase phase = state_.phase.load(std::memory_order_acquire);
-  if (phase != phase_) {
-    phase_ = phase;
-    if (phase == Phase::lame_duck) enter_lame_duck();
-    if (phase == Phase::stopping) stop_all();
-  }
-  if (phase_ == Phase::lame_duck) close_next_lame_ducks();
-  if (phase_ == Phase::stopping && now_ns() >= stop_by_ns_) {
-    stop_by_ns_ = INT64_MAX;
-    for (const auto& connection : connections_) {
-      if (connection) connection->abandon();
-    }
-  }
-}
-
-void Shard::enter_lame_duck() {
-  for (const auto& listener : listeners_) listener->stop();
-  // With nobody to be told there is nothing to wait for.
-  const bool is_empty = state_.connections() == 0;
-  lame_duck_next_ns_ = now_ns() + (is_empty ? 0 : options().lame_duck_grace_period.count());
-  lame_duck_end_ns_ = now_ns() + options().lame_duck_duration.count();
-  for (const auto& connection : connections_) {
-    if (connection && connection->open() && connection->takes_info()) connection->send_info(false);
-  }
-}
-
-// After the grace period clients are let go one by one, evenly over the time that is left, with
-// some chance in the gaps so that they do not come back elsewhere in step.
-void Shard::close_next_lame_ducks() {
-  if (now_ns() >= lame_duck_next_ns_) {
-    const auto next = std::find_if(connections_.begin(), connections_.end(),
-                                   [](const auto& each) { return each && each->open(); });
-    if (next != connections_.end()) {
-      (*next)->close(CloseReason::lame_duck);
-      const int64_t left_ns = std::max<int64_t>(0, lame_duck_end_ns_ - now_ns());
-      const int64_t gap_ns =
-          std::min(left_ns / static_cast<int64_t>(connections_open_), lame_duck_gap_max_ns);
-      const auto jitter_us = static_cast<uint32_t>(gap_ns / 2000 + 1);
-      lame_duck_next_ns_ = now_ns() + gap_ns / 2 + int64_t{random_.below(jitter_us)} * 1000;
-    } else if (state_.connections() == 0) {
-      state_.phase.store(Phase::stopping, std::memory_order_release);
-    } else {
-      lame_duck_next_ns_ = now_ns() + lame_duck_look_ns;
-    }
-  }
-}
-
-void Shard::stop_all() {
-  for (const auto& listener : listeners_) listener->stop();
-  stop_by_ns_ = now_ns() + stop_within_ns;
-  for (const auto& connection : connections_) {
-    if (connection) connection->close(CloseReason::server_shutdown);
-  }
-}
-
-// Not while somebody may still be sent here, or from here: a newcomer may wait in the side list.
-bool Shard::finished() const {
-  return phase_ == Phase::stopping && connections_open_ == 0 && dirty_.empty() &&
-         std::ranges::all_of(listeners_, &Listener::stopped) &&
-         !state_.accepting.load(std::memory_order_acquire) && state_.connections() == 0;
 }
 
 // ---- Memory.
@@ -643,12 +473,7 @@ void Shard::decide_sleep() {
   for (const auto& listener : listeners_) {
     deadline_ns = std::min(deadline_ns, listener->next_ns());
   }
-  if (phase_ == Phase::lame_duck) {
-    deadline_ns = std::min({deadline_ns, lame_duck_next_ns_, now_ns() + lame_duck_look_ns});
-  }
-  if (phase_ == Phase::stopping) {
-    deadline_ns = std::min({deadline_ns, stop_by_ns_, now_ns() + stopping_look_ns});
-  }
+  deadline_ns = std::min(deadline_ns, leaving_deadline_ns());
   if (mesh_.shards() > 1 && !may_sleep()) return;
   deadline_ns_ = deadline_ns;
 }

@@ -188,6 +188,8 @@ class Shard final : public core::Lendable {
   void enter_lame_duck();
   void close_next_lame_ducks();
   void stop_all();
+  void give_time_to_stop();
+  int64_t leaving_deadline_ns() const;
   void answer_roll_call();
   void follow_settings();
   void close_newest(uint32_t count);
