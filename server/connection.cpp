@@ -291,6 +291,14 @@ void Connection::wait_for_turn() {
   shard_.wait_for_turn(*this);
 }
 
+bool Connection::has_bitten() {
+  constexpr uint64_t line_bytes = 16;
+  const uint64_t published = in_bytes_ + line_bytes * in_messages_;
+  if (published - bitten_at_ < bite_bytes) return false;
+  bitten_at_ = published;
+  return true;
+}
+
 void Connection::stall(uint16_t stall_ms) {
   stall_wanted_ms_ = 0;
   if (!open() || (pauses_ & pause_stall) != 0) return;

@@ -165,6 +165,9 @@ class Connection {
   /// Its sends have made progress lately: it is slow, not stuck. One that is the sole receiver of a
   /// message may take longer.
   bool progresses(bool sole);
+  /// It has published so much since it was last held that it may be again. Asked once.
+  static constexpr uint64_t bite_bytes = 4096;
+  bool has_bitten();
   /// Whoever publishes to it has his place in a row, behind those who came before, and takes up so
   /// much time in it. How long he has to wait until then.
   uint16_t place_in_row(uint64_t takes_ns);
@@ -425,6 +428,7 @@ class Connection {
   uint64_t out_bytes_ = 0;
   uint64_t uncounted_messages_ = 0;  // Delivered since settle_counts().
   uint64_t uncounted_bytes_ = 0;
+  uint64_t bitten_at_ = 0;  // What it had published then; see has_bitten().
   uint32_t stalls_ = 0;
   uint32_t share_turn_ = 0;  // In which it last had a share.
   int64_t read_ns_ = 0;      // When it was last read from.

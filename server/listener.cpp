@@ -28,7 +28,8 @@ void Listener::on_accept(const core::Completion& done) {
       place(done.result);
     }
   } else if (done.result != -ECANCELED) {
-    shard_.stats().accept_errors++;
+    // Of several that were in flight the first one speaks for all.
+    if (retry_ns_ == INT64_MAX) shard_.stats().accept_errors++;
     switch (-done.result) {
       case ECONNABORTED:  // The newcomer left before we looked.
       case EINTR:

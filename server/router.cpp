@@ -137,7 +137,7 @@ bool Router::publish(Connection& publisher, const protocol::Command& command) {
     answer_no_responders(publisher, command.subject, command.reply);
   }
   if (slow) hold(publisher, sole);
-  if (targeted_.size() == 1 && delivered == 0 && is_pressed(targeted_.front())) {
+  if (targeted_.size() == 1 && delivered == 0 && is_pressed(targeted_.front(), publisher)) {
     bite(publisher, targeted_.front(), message.size + 1);
   }
   if (shard_.budget().share_is_full()) publisher.wait_for_share();
@@ -376,7 +376,7 @@ Router::Delivery Router::append(Connection& receiver, const Subscription& subscr
   }
   receiver.flush_later();
   receiver.count_out(1, size);
-  return settle(receiver, sole, size);
+  return settle(receiver, sole, head_bytes_max + content_bytes);
 }
 
 // ---- From another shard.

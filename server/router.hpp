@@ -56,7 +56,6 @@ class Router {
   static constexpr uint16_t stall_ms = 10;
   static constexpr int64_t pressed_for_ns = core::second_ns;
   static constexpr uint16_t crowd_hold_ms = 10;
-  static constexpr size_t bite_bytes_max = 4 * 1024;
   static constexpr size_t bitten_bytes_max = 1024 * 1024;
 
   Router(Shard& shard, uint64_t seed);
@@ -70,10 +69,8 @@ class Router {
   /// of them, unless the publisher has to wait or is closed.
   size_t publish_again(Connection& publisher, std::string_view subject, const MessageRun& run);
 
-  /// A subscriber there that gets its messages alone is slow: for a moment whoever publishes to one
-  /// there does so in small bites, so that it is known whom to hold before he has said much.
-  /// Held for so long each; 0: none is slow any more.
-  void press(ShardId there, uint16_t hold_ms);
+  /// A publisher of this shard is to be held for a subscriber of that one.
+  void on_hold(ShardId there, const StallRecord& record);
 
   /// Tells those whom it may concern that nobody here is slow any more.
   void end_turn();
@@ -97,10 +94,16 @@ class Router {
  private:
   enum class Delivery : uint8_t { refused, done, slow };
 
-  /// What is known of subscribers of one shard that get their messages alone and are slow.
+  /// A subscriber of another shard, or of this one, gets a subject alone and is slow, and a crowd
+  /// publishes on it. For a moment all who do so are stopped behind a bite, so that it is known
+  /// whom to hold before he has said much. The last such subject of each shard is known.
   struct Pressure {
-    int64_t until_ns = 0;  // 0: none of them is.
-    uint16_t hold_ms = 0;
+    uint32_t publisher = 0;  // Its slot; who came first.
+    AccountId account = global_account;
+    bool is_crowd = false;
+    uint16_t hold_ms = 0;  // 0: no more.
+    int64_t until_ns = 0;
+    std::string subject;
   };
 
   /// What one other shard gets of a message.
@@ -119,9 +122,10 @@ class Router {
   Delivery settle(Connection& receiver, bool sole, size_t bytes);
   size_t publish_run(Connection& publisher, RouteMemo& memo, MessageRun run);
   bool is_slow(const Connection& receiver) const;
-  bool is_still_pressed(ShardId there) const;
-  bool is_pressed(ShardId there) const {
-    return pressures_[there].until_ns != 0 && is_still_pressed(there);
+  void press(ShardId there, Connection& publisher, uint16_t hold_ms);
+  bool is_pressed_by(const Pressure& pressure, Connection& publisher) const;
+  bool is_pressed(ShardId there, Connection& publisher) const {
+    return pressures_[there].is_crowd && is_pressed_by(pressures_[there], publisher);
   }
   size_t bite_of(ShardId there) const;
   void bite(Connection& publisher, ShardId there, size_t bytes);
@@ -169,8 +173,7 @@ class Router {
   std::vector<AccountId> lane_accounts_;     // The same.
 
   std::vector<Pressure> pressures_;  // By shard.
-  size_t bite_bytes_ = 0;            // Of the next bite of whoever it will be...
-  size_t bitten_bytes_ = 0;          // ...and of all in this turn.
+  size_t bitten_bytes_ = 0;          // In this turn, by those who are part of a crowd.
   bool presses_ = false;             // One here is slow:
   uint32_t slow_slot_ = 0;
   uint32_t slow_generation_ = 0;

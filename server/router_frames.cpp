@@ -63,7 +63,7 @@ Router::Delivery Router::append_frame(Connection& receiver, const Subscription& 
   if (by_reference) outbox.append_reference(pool, message.block, {bytes, size});
   receiver.flush_later();
   receiver.count_out(1, size);
-  return settle(receiver, sole, size);
+  return settle(receiver, sole, head_bytes_max + size);
 }
 
 }  // namespace peal::server

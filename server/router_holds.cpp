@@ -15,8 +15,9 @@ constexpr uint64_t slow_denominator = 4;
 
 // For one that gets its messages alone whoever publishes to it has to wait: for a quarter of a
 // nanosecond a byte when half of max_pending waits, and twice as long at each of these steps from
-// there to all of it.
-constexpr uint64_t hold_steps = 14;
+// there to all of it. Where max_pending is small it is as much longer: a row of its bytes is short.
+constexpr uint64_t hold_steps = 17;
+constexpr uint64_t usual_pending_max = 64 * 1024 * 1024;
 
 }  // namespace
 
@@ -40,45 +41,74 @@ Router::Delivery Router::settle(Connection& receiver, bool sole, size_t bytes) {
   if (!receiver.progresses(sole)) return Delivery::done;
   const uint64_t half = pending_max / 2;
   const uint64_t steps = (pending - half) * hold_steps / (pending_max - half);
-  hold_ms_ = receiver.place_in_row((bytes << steps) / 4 + 1);
-  press(shard_.id(), hold_ms_);
-  presses_ = true;
-  slow_slot_ = receiver.slot();
-  slow_generation_ = receiver.generation();
+  const uint64_t smaller = std::max<uint64_t>(1, usual_pending_max / pending_max);
+  hold_ms_ = receiver.place_in_row((bytes << steps) / 4 * smaller);
+  if (hold_ms_ >= crowd_hold_ms) {
+    presses_ = true;
+    slow_slot_ = receiver.slot();
+    slow_generation_ = receiver.generation();
+  }
   return hold_ms_ > 0 ? Delivery::slow : Delivery::done;
 }
 
 // One who publishes to several is read to the end of what has come. Who publishes to one is stopped
-// at once.
+// behind his bite.
 void Router::hold(Connection& publisher, bool sole) {
-  sole ? publisher.stall(hold_ms_) : publisher.want_stall(hold_ms_);
+  if (!sole) return publisher.want_stall(hold_ms_);
+  press(shard_.id(), publisher, hold_ms_);
+  if (publisher.has_bitten()) publisher.stall(hold_ms_);
+}
+
+void Router::on_hold(ShardId there, const StallRecord& record) {
+  if (record.sole && record.stall_ms == 0) {
+    pressures_[there].hold_ms = 0;
+    return;
+  }
+  Connection* const publisher = shard_.find(record.slot, record.generation);
+  if (publisher == nullptr) return;
+  if (record.sole) press(there, *publisher, record.stall_ms);
+  if (!record.sole || publisher->has_bitten()) publisher->stall(record.stall_ms);
 }
 
 void Router::hold_back(ShardId origin, const MessageHead& head, bool sole) {
   const StallRecord record{RecordKind::stall, sole, hold_ms_, head.origin_slot,
                            head.origin_generation};
-  if (origin == shard_.id()) return shard_.on_stall(origin, record);
+  if (origin == shard_.id()) return on_hold(origin, record);
   shard_.link().send_stall(origin, record);
 }
 
 // ---- A crowd that publishes to one.
 
-void Router::press(ShardId there, uint16_t hold_ms) {
-  if (hold_ms < crowd_hold_ms && !is_pressed(there)) return;
-  pressures_[there] = {shard_.now_ns() + pressed_for_ns, hold_ms};
+// Two who publish on one subject are a crowd.
+void Router::press(ShardId there, Connection& publisher, uint16_t hold_ms) {
+  Pressure& pressure = pressures_[there];
+  const std::string_view subject = publisher.route_memo().subject();
+  const int64_t now_ns = shard_.now_ns();
+  if (now_ns >= pressure.until_ns || pressure.subject != subject ||
+      pressure.account != publisher.account()) {
+    if (hold_ms < crowd_hold_ms) return;
+    pressure.publisher = publisher.slot();
+    pressure.account = publisher.account();
+    pressure.subject = subject;
+    pressure.is_crowd = false;
+  }
+  pressure.is_crowd |= pressure.publisher != publisher.slot();
+  pressure.until_ns = now_ns + pressed_for_ns;
+  pressure.hold_ms = hold_ms;
 }
 
 bool Router::is_slow(const Connection& receiver) const {
   return receiver.pending_bytes() > shard_.options().limits.pending_bytes_max / 2;
 }
 
-bool Router::is_still_pressed(ShardId there) const {
-  return shard_.now_ns() < pressures_[there].until_ns;
+bool Router::is_pressed_by(const Pressure& pressure, Connection& publisher) const {
+  return shard_.now_ns() < pressure.until_ns && publisher.account() == pressure.account &&
+         publisher.route_memo().subject() == pressure.subject;
 }
 
 // How many bytes of a run are published before it is asked again how things are there.
 size_t Router::bite_of(ShardId there) const {
-  if (there == shard_.id() || pressures_[there].hold_ms > 0) return bite_bytes_max;
+  if (pressures_[there].hold_ms > 0) return Connection::bite_bytes;
   return bitten_bytes_max - std::min(bitten_bytes_, bitten_bytes_max);
 }
 
@@ -88,11 +118,8 @@ void Router::bite(Connection& publisher, ShardId there, size_t bytes) {
   if (there == shard_.id()) return;
   bitten_bytes_ += bytes;
   if (bitten_bytes_ >= bitten_bytes_max) publisher.wait_for_turn();
-  if (pressures_[there].hold_ms == 0) return;
-  bite_bytes_ += bytes;
-  if (bite_bytes_ < bite_bytes_max) return;
-  bite_bytes_ = 0;
-  publisher.stall(pressures_[there].hold_ms);
+  const uint16_t hold_ms = pressures_[there].hold_ms;
+  if (hold_ms > 0 && publisher.has_bitten()) publisher.stall(hold_ms);
 }
 
 void Router::end_turn() {
@@ -101,9 +128,9 @@ void Router::end_turn() {
   const Connection* const slow = shard_.find(slow_slot_, slow_generation_);
   if (slow != nullptr && slow->open() && is_slow(*slow)) return;
   presses_ = false;
+  const StallRecord none{RecordKind::stall, true, 0, 0, 0};
   for (ShardId to = 0; to < pressures_.size(); to++) {
-    const StallRecord none{RecordKind::stall, true, 0, 0, 0};
-    to == shard_.id() ? press(to, 0) : shard_.link().send_stall(to, none);
+    to == shard_.id() ? on_hold(to, none) : shard_.link().send_stall(to, none);
   }
 }
 

@@ -109,7 +109,7 @@ size_t Router::publish_run(Connection& publisher, RouteMemo& memo, MessageRun ru
   if (run.count == 0) return 0;
   const bool sole = *receivers + memo.plan().shards.size() == 1;
   const ShardId there = sole && *receivers == 0 ? memo.plan().shards.front() : shard_.id();
-  const bool bites = sole && is_pressed(there);
+  const bool bites = sole && is_pressed(there, publisher);
   if (bites) run.count = std::min(run.count, bite_of(there) / (run.size + 1) + 1);
   if (!stays_in_place(memo, run) || !hand_over_in_place(publisher, memo, run, sole)) {
     for (const ShardId to : memo.plan().shards) {
@@ -124,7 +124,7 @@ size_t Router::publish_run(Connection& publisher, RouteMemo& memo, MessageRun ru
     hold(publisher, sole);
   }
   budget.spend_elsewhere(run.count * elsewhere_each);
-  if (bites) bite(publisher, there, run.count * run.size);
+  if (bites) bite(publisher, there, run.count * run.stride_bytes);
   if (budget.share_is_full()) publisher.wait_for_share();
   return run.count;
 }

@@ -32,6 +32,8 @@ constexpr std::chrono::nanoseconds roll_call_interval = std::chrono::seconds(5);
 
 // Beside those of clients: rings, listeners, files.
 constexpr uint64_t own_descriptors = 1024;
+// Eight bytes of the kernel's memory each, whether or not they are ever opened.
+constexpr uint64_t reserved_descriptors_max = 1 << 20;
 
 void log_start(const ParsedCommand& command, uint64_t descriptors, core::Log& log) {
   const Options& options = command.options;
@@ -259,7 +261,8 @@ std::optional<std::string> run(const ParsedCommand& command) {
   core::install_crash_report(fmt::format("{} {}", program_name, version));
   core::set_crash_log(options.log_file);
   const uint64_t descriptors = raise_descriptor_limit();
-  reserve_descriptors(std::min(descriptors, options.limits.connections_max + own_descriptors));
+  reserve_descriptors(std::min(
+      {descriptors, options.limits.connections_max + own_descriptors, reserved_descriptors_max}));
   const core::CrashStack crash_stack;
   auto opened = core::Log::open(log_config(options));
   if (auto* error = std::get_if<std::string>(&opened)) return std::move(*error);

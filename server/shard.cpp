@@ -328,10 +328,8 @@ void Shard::recv_later(Connection& connection) {
 }
 
 void Shard::resume_at(Connection& connection, int64_t due_ns, Pause pause) {
-  // In order of time: stalls have few lengths, so the place is near the end.
-  auto place = stalled_.end();
-  while (place != stalled_.begin() && std::prev(place)->until_ns > due_ns) --place;
-  stalled_.insert(place, {handle(connection), due_ns, pause});
+  stalled_.push_back({handle(connection), due_ns, pause});
+  std::push_heap(stalled_.begin(), stalled_.end());
 }
 
 void Shard::wait_for_share(Connection& connection) { waiting_.push_back(handle(connection)); }

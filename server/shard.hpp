@@ -135,7 +135,6 @@ class Shard final : public core::Lendable {
   void on_newcomer(const ConnectionRecord& record) {
     adopt(record.descriptor, record.cid, record.door);
   }
-  void on_stall(ShardId from, const StallRecord& record);
   /// A client could not say who it is. Counted, and logged at a bounded rate.
   void on_refused_admission(const Connection& connection);
   /// A client has failed to speak TLS as it should. Logged at a bounded rate too.
@@ -160,6 +159,8 @@ class Shard final : public core::Lendable {
     Handle connection;
     int64_t until_ns;
     Pause pause;
+
+    bool operator<(const Stalled& other) const { return until_ns > other.until_ns; }
   };
 
   static Handle handle(const Connection& connection) {
@@ -241,7 +242,7 @@ class Shard final : public core::Lendable {
   std::deque<Handle> waiting_;              // For a share of a turn.
   std::vector<Handle> next_turn_;           // For one of the next.
   std::deque<Handle> telling_;              // Until other shards have room for their interest.
-  std::deque<Stalled> stalled_;             // In order of time.
+  std::vector<Stalled> stalled_;            // A heap: the next to go on is first.
   std::vector<std::deque<Parked>> parked_;  // By the shard that had no room.
   size_t parked_count_ = 0;
 

@@ -89,8 +89,7 @@ bool ShardLink::send_control(ShardId to, std::string_view record) {
 
 void ShardLink::send_stall(ShardId to, const StallRecord& record) {
   Peer& peer = peers_[to];
-  if (peer.last_stall.slot == record.slot && peer.last_stall.generation == record.generation &&
-      peer.touched) {
+  if (peer.last_stall.slot == record.slot && peer.last_stall.generation == record.generation) {
     return;  // Said this turn already.
   }
   if (put_control(to, bytes_of(record))) peer.last_stall = record;
@@ -212,6 +211,7 @@ void ShardLink::end_turn(bool may_run_others) {
   for (ShardId to = 0; to < shards_; to++) {
     Peer& peer = peers_[to];
     if (!std::exchange(peer.touched, false)) continue;
+    peer.last_stall = {};
     const bool run_here = !std::exchange(peer.told_much, false) && may_run_others;
     if (mesh_.see_to(to, run_here)) reactor_.wake(mesh_.handle(to));
   }
@@ -282,7 +282,7 @@ void ShardLink::on_control(ShardId from, std::string_view record, Shard& shard) 
     case RecordKind::connection:
       return shard.on_newcomer(take_head<ConnectionRecord>(record));
     case RecordKind::stall:
-      return shard.on_stall(from, take_head<StallRecord>(record));
+      return shard.router().on_hold(from, take_head<StallRecord>(record));
     case RecordKind::no_responders: {
       const auto head = take_head<NoRespondersHead>(record);
       const std::string_view subject = take(record, head.subject_bytes);

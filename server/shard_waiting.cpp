@@ -19,7 +19,8 @@ void Shard::resume_waiting() {
   }
   while (!stalled_.empty() && stalled_.front().until_ns <= now_ns()) {
     const auto [each, until_ns, pause] = stalled_.front();
-    stalled_.pop_front();
+    std::pop_heap(stalled_.begin(), stalled_.end());
+    stalled_.pop_back();
     if (Connection* connection = find(each.slot, each.generation)) {
       connection->resume(pause);
     }
@@ -83,13 +84,6 @@ void Shard::arm_starved() {
     starved_.pop_front();
     Connection* connection = find(each.slot, each.generation);
     if (connection != nullptr && connection->wants_recv()) connection->arm_recv();
-  }
-}
-
-void Shard::on_stall(ShardId from, const StallRecord& record) {
-  if (record.sole) router_.press(from, record.stall_ms);
-  if (Connection* connection = find(record.slot, record.generation)) {
-    connection->stall(record.stall_ms);
   }
 }
 

@@ -234,11 +234,43 @@ std::string_view rule_for(const Session& session) {
   return {};
 }
 
+namespace {
+
+Transcript without_no_responders(Transcript transcript) {
+  for (auto& step : transcript.steps) {
+    for (auto& replies : step) std::erase_if(replies, is_no_responders);
+  }
+  return transcript;
+}
+
+// That others have lost their last subscription, another thread may say a moment later.
+bool subscribes_behind_request(const Session& session) {
+  for (const Step& step : session.steps) {
+    bool has_asked = false;
+    for (const Command& command : step.commands) {
+      const auto words =
+          words_of(std::string_view(command.bytes).substr(0, command.bytes.find('\r')));
+      if (words.empty()) continue;
+      if (has_asked && is_verb(words[0], "SUB")) return true;
+      has_asked |= (is_verb(words[0], "PUB") && words.size() > 3) ||
+                   (is_verb(words[0], "HPUB") && words.size() > 4);
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 Verdict compare(const Session& session, const Transcript& one, const Transcript& other,
                 bool reference) {
   const auto left = comparable(session, one), right = comparable(session, other);
   if (left == right) return {};
-  if (!reference) return {false, {}};
+  if (!reference) {
+    const bool late =
+        subscribes_behind_request(session) && comparable(session, without_no_responders(one)) ==
+                                                  comparable(session, without_no_responders(other));
+    return {late, {}};
+  }
   const size_t tame_steps =
       session.steps.size() - (session.steps.empty() || !session.steps.back().wild ? 0 : 1);
   const auto tame = static_cast<ptrdiff_t>(tame_steps);

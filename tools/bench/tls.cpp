@@ -84,7 +84,7 @@ struct TlsStream::Method {
     BIO_clear_retry_flags(bio);
     if (stream.in_begin_ == stream.in_end_ && !stream.fill()) {
       *done = 0;
-      if (errno == EAGAIN || errno == EINTR) BIO_set_retry_read(bio);
+      if (errno == EAGAIN) BIO_set_retry_read(bio);
       return 0;
     }
     *done = std::min(bytes, stream.in_end_ - stream.in_begin_);
@@ -191,7 +191,10 @@ bool TlsStream::fill() {
   if (!may_receive_) return errno = EAGAIN, false;
   const bool was_full = in_end_ == in_.size();
   if (was_full) in_.resize(std::clamp(2 * in_.size(), receive_bytes_min, receive_bytes_max));
-  const ssize_t got = ::recv(fd_, in_.data(), in_.size(), receive_flags_);
+  ssize_t got;
+  do {
+    got = ::recv(fd_, in_.data(), in_.size(), receive_flags_);
+  } while (got < 0 && errno == EINTR);
   ended_ = got == 0;
   if (got <= 0) {
     if (got == 0) errno = 0;
