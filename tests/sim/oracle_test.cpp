@@ -55,7 +55,7 @@ TEST_CASE("simulation: catches every mistake") {
       {Mistake::doubles, {"twice", "maximum", "group"}},
       {Mistake::swaps, {"order", "loss", "fence", "stray"}},
       {Mistake::corrupts, {"bytes"}},
-      {Mistake::pongs_early, {"fence", "loss", "stray"}},
+      {Mistake::pongs_early, {"fence", "loss", "stray", "maximum"}},
       {Mistake::hears_late, {"loss", "refusal"}},
       {Mistake::group_twice, {"group"}},
       {Mistake::group_never, {"loss"}},
