@@ -30,7 +30,7 @@ constexpr int64_t stuck_after_ns = 100'000'000;
 constexpr int64_t sole_stuck_after_ns = second_ns;
 
 // For one that is slow and gets its messages alone a publisher is held for so long at most.
-constexpr int64_t held_ns_max = second_ns;
+constexpr int64_t held_ns_max = second_ns / 2;
 
 // A send in flight moves on when much of the kernel's own buffer is free, which may be a megabyte
 // later. In between the kernel is asked how much of it the client has taken.
@@ -97,6 +97,7 @@ void Connection::on_send(const core::Completion& done) {
   if (!again) on_sent(static_cast<size_t>(done.result));
   if (slow_warned_) {
     const uint64_t pending_max = shard_.options().limits.pending_bytes_max;
+    if (outbox_.pending_bytes() <= pending_max / 2) row_ends_ns_ = 0;
     slow_warned_ = outbox_.pending_bytes() > pending_max / caught_up_part;
   }
   if (has_more_to_send() && !discards_) return flush_later();

@@ -15,8 +15,10 @@ using core::OpKind;
 // Taking a million subscriptions out of the trie is work for many turns.
 constexpr unsigned unsubscribes_per_turn = 2048;
 
-// A shard that has not run for so large a part of write_deadline was held.
+// A shard that has not run for so large a part of write_deadline was held; or for so long, which is
+// much of what a newcomer has to say who he is.
 constexpr int64_t held_part = 4;
+constexpr int64_t held_ns_max = 500 * millisecond_ns;
 
 // To so many clients another thread sends in our place. More is worth a waking.
 constexpr size_t lent_flushes_max = 4;
@@ -208,7 +210,9 @@ void Shard::notice_hold(int64_t began_ns) {
   give_time_to_stop();
 }
 
-int64_t Shard::held_min_ns() const { return options().write_deadline.count() / held_part; }
+int64_t Shard::held_min_ns() const {
+  return std::min(options().write_deadline.count() / held_part, held_ns_max);
+}
 
 void Shard::note_completions(std::span<const core::Completion> completions) {
   for (const core::Completion& done : completions) {

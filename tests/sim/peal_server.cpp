@@ -146,6 +146,11 @@ class PealServer : public ServerUnderTest {
   bool over_budget() const override {
     return std::ranges::any_of(shards_, [](const auto& each) { return each->shard.over_budget(); });
   }
+  uint64_t stalls() const override {
+    uint64_t stalls = 0;
+    for (const auto& each : shards_) stalls += each->shard.stats().stalls;
+    return stalls;
+  }
   bool speaks_frames() const override { return true; }
   bool has_accounts() const override { return true; }
 

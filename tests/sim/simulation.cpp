@@ -290,9 +290,12 @@ class Simulation {
       return std::ranges::all_of(
           clients_, [](const auto& client) { return !client->healthy() || client->silent(); });
     };
+    const uint64_t stalls_before = server_->stalls();
     if (run_until(world_.now() + within, silent)) return;
-    // Over its budget it holds back whoever publishes, for as long as that lasts.
-    if (server_->over_budget() && run_until(world_.now() + patience, silent)) return;
+    // Over its budget it holds back whoever publishes, for as long as that lasts; and who publishes
+    // to one that is behind, half a second at a time.
+    const bool holds = server_->over_budget() || server_->stalls() != stalls_before;
+    if (holds && run_until(world_.now() + patience, silent)) return;
     std::string who;
     for (const auto& client : clients_) {
       if (client->healthy() && !client->silent()) who += "\n  " + client->describe();
