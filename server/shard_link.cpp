@@ -89,7 +89,8 @@ bool ShardLink::send_control(ShardId to, std::string_view record) {
 
 void ShardLink::send_stall(ShardId to, const StallRecord& record) {
   Peer& peer = peers_[to];
-  if (peer.last_stall.slot == record.slot && peer.last_stall.generation == record.generation) {
+  if (peer.last_stall && peer.last_stall->slot == record.slot &&
+      peer.last_stall->generation == record.generation) {
     return;  // Said this turn already.
   }
   if (put_control(to, bytes_of(record))) peer.last_stall = record;
@@ -211,7 +212,7 @@ void ShardLink::end_turn(bool may_run_others) {
   for (ShardId to = 0; to < shards_; to++) {
     Peer& peer = peers_[to];
     if (!std::exchange(peer.touched, false)) continue;
-    peer.last_stall = {};
+    peer.last_stall.reset();
     const bool run_here = !std::exchange(peer.told_much, false) && may_run_others;
     if (mesh_.see_to(to, run_here)) reactor_.wake(mesh_.handle(to));
   }

@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -265,9 +266,9 @@ class ShardLink {
     uint64_t heard_epoch = 0;      // Of its interest, in force here.
     uint64_t confirmed_epoch = 0;  // What of it we have acknowledged.
     uint64_t seen_acknowledged = 0;
-    uint64_t data_head = 0;  // As of this turn.
-    LaneWindow window;       // Of its data lane to here.
-    StallRecord last_stall;
+    uint64_t data_head = 0;                 // As of this turn.
+    LaneWindow window;                      // Of its data lane to here.
+    std::optional<StallRecord> last_stall;  // Of this turn.
   };
 
   const ShardId here_;
