@@ -280,15 +280,17 @@ void Connection::resume(Pause pause) {
 }
 
 void Connection::wait_for_share() {
-  if (!open() || (pauses_ & pause_share) != 0) return;
-  pauses_ |= pause_share;
-  shard_.wait_for_share(*this);
+  if (pause_for_share()) shard_.wait_for_share(*this);
 }
 
 void Connection::wait_for_turn() {
-  if (!open() || (pauses_ & pause_share) != 0) return;
+  if (pause_for_share()) shard_.wait_for_turn(*this);
+}
+
+bool Connection::pause_for_share() {
+  if (!open() || (pauses_ & pause_share) != 0) return false;
   pauses_ |= pause_share;
-  shard_.wait_for_turn(*this);
+  return true;
 }
 
 bool Connection::has_bitten() {

@@ -142,7 +142,8 @@ class Connection {
 
   // ---- What deliveries need; see router.cpp.
   Outbox& outbox() { return outbox_; }
-  uint64_t pending_bytes() const { return outbox_.pending_bytes(); }
+  /// More than half of what may wait for it does.
+  bool is_slow() const;
   bool headers() const { return headers_; }
   /// It speaks in frames, and is spoken to in frames.
   bool binary() const { return binary_ != nullptr; }
@@ -230,6 +231,7 @@ class Connection {
   bool is_stranger() const { return !admitted_ || (tls_ && tls_->stage != TlsLink::Stage::open); }
   bool reads() const { return pauses_ == 0 || only_waits_for_proof(); }
   bool only_waits_for_proof() const;
+  bool pause_for_share();
   bool is_held_short() const {
     return !admitted_ && ((pauses_ & pause_proof) == 0 || !admission_->room.taken());
   }

@@ -97,7 +97,7 @@ void Connection::on_send(const core::Completion& done) {
   if (!again) on_sent(static_cast<size_t>(done.result));
   if (slow_warned_) {
     const uint64_t pending_max = shard_.options().limits.pending_bytes_max;
-    if (outbox_.pending_bytes() <= pending_max / 2) row_ends_ns_ = 0;
+    if (!is_slow()) row_ends_ns_ = 0;
     slow_warned_ = outbox_.pending_bytes() > pending_max / caught_up_part;
   }
   if (has_more_to_send() && !discards_) return flush_later();
@@ -116,6 +116,10 @@ void Connection::on_sent(size_t bytes) {
   }
 }
 
+bool Connection::is_slow() const {
+  return outbox_.pending_bytes() > shard_.options().limits.pending_bytes_max / 2;
+}
+
 bool Connection::progresses(bool sole) {
   const int64_t now_ns = shard_.now_ns();
   if (!send_in_flight_ || now_ns - send_progress_ns_ < unsent_asked_every_ns) return true;
@@ -132,10 +136,8 @@ bool Connection::progresses(bool sole) {
 
 uint16_t Connection::place_in_row(uint64_t takes_ns) {
   const int64_t now_ns = shard_.now_ns();
-  const int64_t longest_ns = now_ns + held_ns_max;
-  row_ends_ns_ = std::max(row_ends_ns_, now_ns);
-  row_ends_ns_ +=
-      std::min(static_cast<int64_t>(takes_ns), longest_ns - std::min(row_ends_ns_, longest_ns));
+  const int64_t behind_ns = std::max(row_ends_ns_, now_ns) + static_cast<int64_t>(takes_ns);
+  row_ends_ns_ = std::min(behind_ns, now_ns + held_ns_max);
   return static_cast<uint16_t>((row_ends_ns_ - now_ns) / millisecond_ns);
 }
 

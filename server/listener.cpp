@@ -28,8 +28,8 @@ void Listener::on_accept(const core::Completion& done) {
       place(done.result);
     }
   } else if (done.result != -ECANCELED) {
-    // Of several that were in flight the first one speaks for all.
-    if (retry_ns_ == INT64_MAX) shard_.stats().accept_errors++;
+    const bool first = retry_ns_ == INT64_MAX;  // Of several in flight: it speaks for all.
+    if (first) shard_.stats().accept_errors++;
     switch (-done.result) {
       case ECONNABORTED:  // The newcomer left before we looked.
       case EINTR:
@@ -38,8 +38,8 @@ void Listener::on_accept(const core::Completion& done) {
       case EINVAL:  // Nobody can come any more: the server is about to leave.
         retry_ns_ = shard_.now_ns() + pause_ns_;
         break;
-      default:                              // EMFILE and its kind: it will not be better at once.
-        if (retry_ns_ != INT64_MAX) break;  // One of several that were in flight has said so.
+      default:  // EMFILE and its kind: it will not be better at once.
+        if (!first) break;
         shard_.log().error("accept: {}; trying again in {} ms", std::strerror(-done.result),
                            pause_ns_ / core::millisecond_ns);
         retry_ns_ = shard_.now_ns() + pause_ns_;

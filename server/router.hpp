@@ -13,7 +13,6 @@
 #include <string_view>
 #include <vector>
 
-#include "core/clock.hpp"
 #include "core/frame.hpp"
 #include "core/random.hpp"
 #include "protocol/command.hpp"
@@ -54,9 +53,6 @@ class Router {
   /// A publisher that is held for one of several subscribers reads this seldom: one receive cap
   /// each time, which is its floor.
   static constexpr uint16_t stall_ms = 10;
-  static constexpr int64_t pressed_for_ns = core::second_ns;
-  static constexpr uint16_t crowd_hold_ms = 10;
-  static constexpr size_t bitten_bytes_max = 1024 * 1024;
 
   Router(Shard& shard, uint64_t seed);
 
@@ -121,7 +117,6 @@ class Router {
                         const Message& message, bool sole);
   Delivery settle(Connection& receiver, bool sole, size_t bytes);
   size_t publish_run(Connection& publisher, RouteMemo& memo, MessageRun run);
-  bool is_slow(const Connection& receiver) const;
   void press(ShardId there, Connection& publisher, uint16_t hold_ms);
   bool is_pressed_by(const Pressure& pressure, Connection& publisher) const;
   bool is_pressed(ShardId there, Connection& publisher) const {
@@ -156,6 +151,7 @@ class Router {
   bool reroute(const QueuePlan* group, std::string_view name, const MessageHead& head,
                MessageExtension extension, const Message& message);
   void hold(Connection& publisher, bool sole);
+  void hold_for_sole(ShardId there, Connection& publisher, uint16_t hold_ms);
   void hold_back(ShardId origin, const MessageHead& head, bool sole);
   uint32_t parts_handed_over() const;
   void report_lost(const MessageExtension& extension, const MessageHead& head,

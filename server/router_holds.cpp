@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/clock.hpp"
 #include "server/router.hpp"
 #include "server/shard.hpp"
 
@@ -18,6 +19,13 @@ constexpr uint64_t slow_denominator = 4;
 // there to all of it. Where max_pending is small it is as much longer: a row of its bytes is short.
 constexpr uint64_t hold_steps = 17;
 constexpr uint64_t usual_pending_max = 64 * 1024 * 1024;
+
+// A row is a crowd's when it is so long; and whoever publishes is taken for one of it for so long.
+constexpr uint16_t crowd_hold_ms = 10;
+constexpr int64_t pressed_for_ns = core::second_ns;
+
+// What a crowd may say in a turn to one that has just been slow.
+constexpr size_t bitten_bytes_max = 1024 * 1024;
 
 }  // namespace
 
@@ -54,9 +62,12 @@ Router::Delivery Router::settle(Connection& receiver, bool sole, size_t bytes) {
 // One who publishes to several is read to the end of what has come. Who publishes to one is stopped
 // behind his bite.
 void Router::hold(Connection& publisher, bool sole) {
-  if (!sole) return publisher.want_stall(hold_ms_);
-  press(shard_.id(), publisher, hold_ms_);
-  if (publisher.has_bitten()) publisher.stall(hold_ms_);
+  sole ? hold_for_sole(shard_.id(), publisher, hold_ms_) : publisher.want_stall(hold_ms_);
+}
+
+void Router::hold_for_sole(ShardId there, Connection& publisher, uint16_t hold_ms) {
+  press(there, publisher, hold_ms);
+  if (publisher.has_bitten()) publisher.stall(hold_ms);
 }
 
 void Router::on_hold(ShardId there, const StallRecord& record) {
@@ -66,8 +77,8 @@ void Router::on_hold(ShardId there, const StallRecord& record) {
   }
   Connection* const publisher = shard_.find(record.slot, record.generation);
   if (publisher == nullptr) return;
-  if (record.sole) press(there, *publisher, record.stall_ms);
-  if (!record.sole || publisher->has_bitten()) publisher->stall(record.stall_ms);
+  record.sole ? hold_for_sole(there, *publisher, record.stall_ms)
+              : publisher->stall(record.stall_ms);
 }
 
 void Router::hold_back(ShardId origin, const MessageHead& head, bool sole) {
@@ -97,10 +108,6 @@ void Router::press(ShardId there, Connection& publisher, uint16_t hold_ms) {
   pressure.hold_ms = hold_ms;
 }
 
-bool Router::is_slow(const Connection& receiver) const {
-  return receiver.pending_bytes() > shard_.options().limits.pending_bytes_max / 2;
-}
-
 bool Router::is_pressed_by(const Pressure& pressure, Connection& publisher) const {
   return shard_.now_ns() < pressure.until_ns && publisher.account() == pressure.account &&
          publisher.route_memo().subject() == pressure.subject;
@@ -126,7 +133,7 @@ void Router::end_turn() {
   bitten_bytes_ = 0;
   if (!presses_) return;
   const Connection* const slow = shard_.find(slow_slot_, slow_generation_);
-  if (slow != nullptr && slow->open() && is_slow(*slow)) return;
+  if (slow != nullptr && slow->open() && slow->is_slow()) return;
   presses_ = false;
   const StallRecord none{RecordKind::stall, true, 0, 0, 0};
   for (ShardId to = 0; to < pressures_.size(); to++) {

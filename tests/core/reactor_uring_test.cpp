@@ -673,10 +673,14 @@ struct Client {
   Client& operator=(const Client&) = delete;
 };
 
+ListeningSocket listening() {
+  const auto opened = listen_tcp("127.0.0.1", 0, {});
+  REQUIRE(std::holds_alternative<ListeningSocket>(opened));
+  return std::get<ListeningSocket>(opened);
+}
+
 TEST_CASE("reactor: accepts whoever comes, knows who it is, and stops when told") {
-  const auto listening = listen_tcp("127.0.0.1", 0, {});
-  REQUIRE(std::holds_alternative<ListeningSocket>(listening));
-  const ListeningSocket listener = std::get<ListeningSocket>(listening);
+  const ListeningSocket listener = listening();
   const auto reactor = made();
   Turns turns(*reactor);
   const Token token{OpKind::accept, 1, 1};
@@ -711,9 +715,7 @@ TEST_CASE("reactor: accepts whoever comes, knows who it is, and stops when told"
 }
 
 TEST_CASE("reactor: of a crowd at the door as many come as were asked for") {
-  const auto listening = listen_tcp("127.0.0.1", 0, {});
-  REQUIRE(std::holds_alternative<ListeningSocket>(listening));
-  const ListeningSocket listener = std::get<ListeningSocket>(listening);
+  const ListeningSocket listener = listening();
   const auto reactor = made();
   Turns turns(*reactor);
   const Client first(listener.port), second(listener.port), third(listener.port);

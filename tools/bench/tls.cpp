@@ -29,8 +29,8 @@ std::string library_reason() {
   return reason == nullptr ? "no reason was given" : reason;
 }
 
-bool is_ready(int fd, short event) {
-  pollfd watched{fd, event, 0};
+bool takes_more(int fd) {
+  pollfd watched{fd, POLLOUT, 0};
   return ::poll(&watched, 1, 0) > 0;
 }
 
@@ -145,7 +145,6 @@ std::optional<std::string> TlsStream::begin(int fd, const std::string& host) {
     }
   }
   forget_errors();
-  receive_flags_ = 0;
   if (SSL_connect(ssl(session_)) == 1) return {};
   const long verdict = SSL_get_verify_result(ssl(session_));
   if (verdict != X509_V_OK) {
@@ -158,27 +157,28 @@ std::optional<std::string> TlsStream::begin(int fd, const std::string& host) {
 // What is encrypted has been taken, whether or not the socket has all of it yet.
 ssize_t TlsStream::send(const char* bytes, size_t count, int flags) {
   const bool may_wait = (flags & MSG_DONTWAIT) == 0;
-  if (!may_wait && !is_ready(fd_, POLLOUT)) return errno = EAGAIN, -1;
+  if (!may_wait && !takes_more(fd_)) return errno = EAGAIN, -1;
   if (!flush(0)) return -1;
   forget_errors();
   size_t taken = 0;
   count = std::min(count, may_wait ? encrypt_bytes_max : record_bytes_max);
-  if (SSL_write_ex(ssl(session_), bytes, count, &taken) != 1) return failure(0);
+  if (SSL_write_ex(ssl(session_), bytes, count, &taken) != 1) return failure();
   if (!flush(0) && errno != EAGAIN) return -1;
   return static_cast<ssize_t>(taken);
 }
 
 ssize_t TlsStream::receive(char* bytes, size_t count, int flags) {
-  if (!out_.empty() && !flush(MSG_DONTWAIT) && errno != EAGAIN) return -1;
+  if (!flush(MSG_DONTWAIT) && errno != EAGAIN) return -1;
   size_t got = 0;
   receive_flags_ = flags;
   may_receive_ = true;
   while (got < count) {
     forget_errors();
     size_t more = 0;
-    const int result = SSL_read_ex(ssl(session_), bytes + got, count - got, &more);
-    if (result != 1 && got == 0) return failure(result);
-    if (result != 1) break;
+    if (SSL_read_ex(ssl(session_), bytes + got, count - got, &more) != 1) {
+      if (got == 0) return failure();
+      break;
+    }
     got += more;
     may_receive_ = false;  // What has come is enough.
   }
@@ -219,8 +219,8 @@ bool TlsStream::flush(int flags) {
 }
 
 // What the socket would have said.
-ssize_t TlsStream::failure(int result) const {
-  switch (SSL_get_error(ssl(session_), result)) {
+ssize_t TlsStream::failure() const {
+  switch (SSL_get_error(ssl(session_), 0)) {
     case SSL_ERROR_ZERO_RETURN:
       return 0;
     case SSL_ERROR_WANT_READ:

@@ -60,7 +60,7 @@ class TlsStream {
   struct Method;
   bool fill();
   bool flush(int flags);
-  ssize_t failure(int result) const;
+  ssize_t failure() const;
 
   std::shared_ptr<const TlsContext> context_;
   void* session_ = nullptr;
