@@ -209,15 +209,18 @@ size_t Connection::parse(std::string_view input) {
   needed_bytes_ = 0;
   protocol::Command command;
   while (consumed < input.size()) {
-    if (const MessageRun run = repeats(input.substr(consumed)); run.count > 0) {
-      const size_t taken = shard_.router().publish_again(*this, route_memo_->subject(), run);
-      parser_.skipped();
-      consumed += taken * run.stride_bytes;
-      if (taken < run.count || !ready()) break;
-      continue;
+    const std::string_view rest(input.data() + consumed, input.size() - consumed);
+    if (route_memo_ && route_memo_->may_repeat(rest)) {
+      if (const MessageRun run = repeats(rest); run.count > 0) {
+        const size_t taken = shard_.router().publish_again(*this, route_memo_->subject(), run);
+        parser_.skipped();
+        consumed += taken * run.stride_bytes;
+        if (taken < run.count || !ready()) break;
+        continue;
+      }
     }
-    if (!admitted_ && !speaks_before_admission(input[consumed])) break;
-    const protocol::Step step = parser_.next(input.substr(consumed), command);
+    if (!admitted_ && !speaks_before_admission(rest.front())) break;
+    const protocol::Step step = parser_.next(rest, command);
     if (step.kind == protocol::StepKind::need_more) {
       needed_bytes_ = step.needed_bytes;
       break;
@@ -246,7 +249,7 @@ size_t Connection::parse(std::string_view input) {
 // Messages that came by the same control line as the one before. A trace has to see them one by
 // one.
 MessageRun Connection::repeats(std::string_view input) const {
-  if (!route_memo_ || shard_.tracing()) return {};
+  if (shard_.tracing()) return {};
   const RouteMemo& memo = *route_memo_;
   return {input.data() + memo.line_bytes(), memo.line_stride_bytes(), memo.line_message_bytes(),
           memo.count_repeats(input)};

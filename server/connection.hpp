@@ -142,8 +142,7 @@ class Connection {
 
   // ---- What deliveries need; see router.cpp.
   Outbox& outbox() { return outbox_; }
-  /// More than half of what may wait for it does.
-  bool is_slow() const;
+  const Outbox& outbox() const { return outbox_; }
   bool headers() const { return headers_; }
   /// It speaks in frames, and is spoken to in frames.
   bool binary() const { return binary_ != nullptr; }

@@ -154,7 +154,7 @@ void Connection::show(ConnectionPicture& picture) const {
   picture.stop_ns = 0;
   picture.rtt_ns = rtt_ns_;
   picture.pending_bytes = outbox_.pending_bytes();
-  picture.slow = is_slow();
+  picture.slow = shard_.is_slow(*this);
   picture.in_messages = in_messages_;
   picture.in_bytes = in_bytes_;
   picture.out_messages = out_messages_ + uncounted_messages_;

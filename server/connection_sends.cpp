@@ -97,7 +97,7 @@ void Connection::on_send(const core::Completion& done) {
   if (!again) on_sent(static_cast<size_t>(done.result));
   if (slow_warned_) {
     const uint64_t pending_max = shard_.options().limits.pending_bytes_max;
-    if (!is_slow()) row_ends_ns_ = 0;
+    if (!shard_.is_slow(*this)) row_ends_ns_ = 0;
     slow_warned_ = outbox_.pending_bytes() > pending_max / caught_up_part;
   }
   if (has_more_to_send() && !discards_) return flush_later();
@@ -114,10 +114,6 @@ void Connection::on_sent(size_t bytes) {
   } else {
     outbox_.advance(shard_.pool(), bytes);
   }
-}
-
-bool Connection::is_slow() const {
-  return outbox_.pending_bytes() > shard_.options().limits.pending_bytes_max / 2;
 }
 
 bool Connection::progresses(bool sole) {

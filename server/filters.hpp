@@ -11,6 +11,7 @@
 #include "core/block_pool.hpp"
 #include "core/hash.hpp"
 #include "core/hash_index.hpp"
+#include "core/same_bytes.hpp"
 #include "server/interest_entry.hpp"
 #include "server/subject_trie.hpp"
 
@@ -52,7 +53,7 @@ class Filters {
   uint32_t literal_chain(AccountId account, std::string_view subject, uint64_t hash) const {
     return literals_.find(literal_hash(hash), [&](uint32_t number) {
       const Entry& candidate = entry(number);
-      return candidate.account == account && candidate.filter() == subject;
+      return candidate.account == account && core::same_bytes(candidate.filter(), subject);
     });
   }
 

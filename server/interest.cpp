@@ -100,11 +100,7 @@ void Interest::reclaim() {
   }
 }
 
-const Plan& Interest::match(AccountId account, std::string_view subject) {
-  cache_.forget_ended();
-  const uint64_t hash = filters_.hash_of(account, subject);
-  if (const Plan* known = cache_.find(hash, account, subject)) return *known;
-
+const Plan& Interest::make_plan(uint64_t hash, AccountId account, std::string_view subject) {
   filters_.prefetch_literal(hash);
   const bool admitted = cache_.admits(hash);
   builder_.begin(subject, filtered_ > 0 ? &delivery_filter_ : nullptr);

@@ -89,13 +89,24 @@ class Interest {
 
   /// Who gets a message on this subject. Wildcard characters in it are text. A subject with an
   /// empty token matches nothing.
-  const Plan& match(AccountId account, std::string_view subject);
+  const Plan& match(AccountId account, std::string_view subject) {
+    return match(hash_of(account, subject), account, subject);
+  }
+  /// The same for who has hash_of() them.
+  const Plan& match(uint64_t hash, AccountId account, std::string_view subject) {
+    cache_.forget_ended();
+    const Plan* const known = cache_.find(hash, account, subject);
+    return known != nullptr ? *known : make_plan(hash, account, subject);
+  }
+
+  uint64_t hash_of(AccountId account, std::string_view text) const {
+    return filters_.hash_of(account, text);
+  }
 
   /// Whether the subject is also a literal filter of somebody's.
   bool is_literal_filter(AccountId account, std::string_view subject) const {
     return filters_.has_literals() &&
-           filters_.literal_chain(account, subject, filters_.hash_of(account, subject)) !=
-               Filters::none;
+           filters_.literal_chain(account, subject, hash_of(account, subject)) != Filters::none;
   }
 
   /// Changes whenever any plan might: what a plan said at this epoch still holds, and so do the
@@ -122,6 +133,7 @@ class Interest {
   const CacheStats& cache_stats() const { return cache_.stats(); }
 
  private:
+  const Plan& make_plan(uint64_t hash, AccountId account, std::string_view subject);
   Entry& entry(uint32_t number) const { return pool_.get<Entry>(number); }
   uint32_t sid_hash(uint32_t owner, std::string_view sid) const {
     return static_cast<uint32_t>(hasher_(sid, owner));

@@ -7,23 +7,6 @@
 
 namespace peal::server {
 
-/// A plan and all that it points to, in one piece: the subject's text first, for it is compared,
-/// then the plan's parts.
-struct MatchCache::Block {
-  uint64_t stamp;
-  Scope scope;
-  AccountId account;
-  uint32_t subject_bytes;
-  uint32_t room_bytes;
-  Block* next;  // Among those that ended.
-  Plan plan;
-
-  char* parts() { return reinterpret_cast<char*>(this + 1); }
-  std::string_view subject() const {
-    return {reinterpret_cast<const char*>(this + 1), subject_bytes};
-  }
-};
-
 MatchCache::MatchCache(const core::Hasher& hasher)
     : hasher_(hasher), sets_(std::make_unique<Set[]>(sets)) {}
 
@@ -34,21 +17,12 @@ MatchCache::~MatchCache() {
   }
 }
 
-const Plan* MatchCache::find(uint64_t hash, AccountId account, std::string_view subject) {
+// It was here and has ended. It is in demand, so it need not apply for its place again.
+void MatchCache::miss_ended(uint64_t hash) {
   Set& set = set_of(hash);
-  const size_t way = way_of(set, hash, account, subject);
-  if (way != ways) {
-    const Block& block = *set.blocks[way];
-    if (block.stamp == stamp_of(block.scope)) {
-      stats_.hits++;
-      return &block.plan;
-    }
-    // It is in demand, so it need not apply for its place again.
-    set.seen[set.turn++ % candidates] = tag_of(hash);
-    stats_.invalidations++;
-  }
+  set.seen[set.turn++ % candidates] = tag_of(hash);
+  stats_.invalidations++;
   stats_.misses++;
-  return nullptr;
 }
 
 bool MatchCache::admits(uint64_t hash) {
@@ -80,7 +54,7 @@ void MatchCache::end_literal(uint64_t hash, AccountId account, std::string_view 
   stats_.invalidations++;
 }
 
-void MatchCache::forget_ended() {
+void MatchCache::free_ended() {
   while (ended_ != nullptr) {
     Block* const block = ended_;
     ended_ = block->next;
@@ -89,16 +63,6 @@ void MatchCache::forget_ended() {
 }
 
 size_t MatchCache::bytes() const { return sizeof(*this) + sets * sizeof(Set) + block_bytes_; }
-
-size_t MatchCache::way_of(const Set& set, uint64_t hash, AccountId account,
-                          std::string_view subject) const {
-  for (size_t way = 0; way < ways; way++) {
-    if (set.tags[way] != tag_of(hash)) continue;
-    const Block* const block = set.blocks[way];
-    if (block != nullptr && block->account == account && block->subject() == subject) return way;
-  }
-  return ways;
-}
 
 // ---- A plan as one piece.
 

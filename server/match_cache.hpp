@@ -20,6 +20,7 @@
 #include <string_view>
 
 #include "core/hash.hpp"
+#include "core/same_bytes.hpp"
 #include "server/ids.hpp"
 #include "server/plan.hpp"
 
@@ -48,7 +49,21 @@ class MatchCache {
   MatchCache& operator=(const MatchCache&) = delete;
 
   /// The plan if it is here and holds, else nullptr. The hash is that of account and subject.
-  const Plan* find(uint64_t hash, AccountId account, std::string_view subject);
+  const Plan* find(uint64_t hash, AccountId account, std::string_view subject) {
+    const Set& set = set_of(hash);
+    const size_t way = way_of(set, hash, account, subject);
+    if (way == ways) [[unlikely]] {
+      stats_.misses++;
+      return nullptr;
+    }
+    const Block& block = *set.blocks[way];
+    if (block.stamp != stamp_of(block.scope)) [[unlikely]] {
+      miss_ended(hash);
+      return nullptr;
+    }
+    stats_.hits++;
+    return &block.plan;
+  }
 
   /// To be asked after find() found nothing: whether insert() should follow.
   bool admits(uint64_t hash);
@@ -69,13 +84,32 @@ class MatchCache {
   void end_first(Scope scope) { by_first_[scope.first]++; }
   void end_second(Scope scope) { by_second_[scope.second]++; }
 
-  void forget_ended();
+  void forget_ended() {
+    if (ended_ != nullptr) [[unlikely]]
+      free_ended();
+  }
 
   const CacheStats& stats() const { return stats_; }
   size_t bytes() const;
 
  private:
-  struct Block;
+  /// A plan and all that it points to, in one piece: the subject's text first, for it is compared,
+  /// then the plan's parts.
+  struct Block {
+    uint64_t stamp;
+    Scope scope;
+    AccountId account;
+    uint32_t subject_bytes;
+    uint32_t room_bytes;
+    Block* next;  // Among those that ended.
+    Plan plan;
+
+    char* parts() { return reinterpret_cast<char*>(this + 1); }
+    std::string_view subject() const {
+      return {reinterpret_cast<const char*>(this + 1), subject_bytes};
+    }
+  };
+
   static constexpr size_t sets = entries_max / ways;
   static constexpr size_t candidates = 3;
 
@@ -90,7 +124,19 @@ class MatchCache {
 
   Set& set_of(uint64_t hash) { return sets_[(hash >> 32) % sets]; }
   static uint32_t tag_of(uint64_t hash) { return static_cast<uint32_t>(hash); }
-  size_t way_of(const Set& set, uint64_t hash, AccountId account, std::string_view subject) const;
+  size_t way_of(const Set& set, uint64_t hash, AccountId account, std::string_view subject) const {
+    for (size_t way = 0; way < ways; way++) {
+      if (set.tags[way] != tag_of(hash)) continue;
+      const Block* const block = set.blocks[way];
+      if (block != nullptr && block->account == account &&
+          core::same_bytes(block->subject(), subject)) {
+        return way;
+      }
+    }
+    return ways;
+  }
+  void miss_ended(uint64_t hash);
+  void free_ended();
   uint64_t stamp_of(Scope scope) const {
     return by_account_[scope.account] + by_first_[scope.first] + by_second_[scope.second];
   }

@@ -28,28 +28,29 @@ enum class RecordKind : uint8_t {
 /// What most messages need to say; small, because every byte of it crosses between cores.
 struct MessageHead {
   RecordKind kind = RecordKind::message;
-  uint8_t flags = 0;
+  uint16_t flags = 0;
   uint32_t subject_bytes = 0;
   uint32_t message_bytes = 0;
   uint32_t origin_slot = 0;
   uint32_t origin_generation = 0;
 };
 
-enum MessageFlag : uint8_t {
-  message_plain = 1,         // For the plain subscriptions there.
-  message_same_subject = 2,  // That of the record before it in the lane, and not repeated.
-  message_extended = 4,      // A MessageExtension follows the head.
-  message_by_reference = 8,  // A ReferencePart stands in place of the bytes.
-  message_sole = 16,         // Nobody else was given it.
-  message_request = 32,      // By one who wants to know when nobody takes it, and nobody has yet.
-  message_in_place = 64,     // An InPlacePart stands in place of the bytes.
-  message_bare = 128,        // There is no CR LF behind it: its publisher speaks in frames.
+enum MessageFlag : uint16_t {
+  message_plain = 1,          // For the plain subscriptions there.
+  message_same_subject = 2,   // That which was named in the lane last, and not repeated.
+  message_extended = 4,       // A MessageExtension follows the head.
+  message_by_reference = 8,   // A ReferencePart stands in place of the bytes.
+  message_sole = 16,          // Nobody else was given it.
+  message_request = 32,       // By one who wants to know when nobody takes it, and nobody has yet.
+  message_in_place = 64,      // An InPlacePart stands in place of the bytes.
+  message_bare = 128,         // There is no CR LF behind it: its publisher speaks in frames.
+  message_names_route = 256,  // Records on the same subject may follow, which do not repeat it.
 };
 
 /// Messages to plain subscriptions, on the subject of the record before them: behind the head there
 /// is message behind message, each with its CR LF if they have one, or the place where they lie;
 /// and nothing else.
-inline constexpr uint8_t run_flags = message_plain | message_same_subject;
+inline constexpr uint16_t run_flags = message_plain | message_same_subject;
 inline bool is_run(const MessageHead& head) {
   return (head.flags & ~(message_sole | message_in_place | message_bare)) == run_flags;
 }

@@ -11,8 +11,10 @@
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "core/same_bytes.hpp"
 #include "protocol/writer.hpp"
 #include "server/interest.hpp"
 #include "server/subject_tokens.hpp"
@@ -27,8 +29,8 @@ class RouteMemo {
 
   /// Whether plan() came from an earlier match of the same subject, and still holds.
   bool recalls(uint64_t epoch, AccountId account, std::string_view subject) const {
-    return epoch == epoch_ && account == account_ && subject.size() == subject_bytes_ &&
-           std::memcmp(subject.data(), subject_.data(), subject.size()) == 0;
+    return epoch == epoch_ && account == account_ &&
+           core::same_bytes(subject, {subject_.data(), subject_bytes_});
   }
   /// Whether plan() holds for this subject as well, unless that is a literal filter: it differs
   /// from the remembered one in its last token alone, and that made no difference.
@@ -47,6 +49,15 @@ class RouteMemo {
     subject_bytes_ = subject.size();
     std::memcpy(subject_.data() + last_token_at_, subject.data() + last_token_at_,
                 subject.size() - last_token_at_);
+  }
+  /// Another route is asked for, which has this number. Nothing is remembered any more, and whether
+  /// it is to be is answered: it was this one that was asked for before it. To remember takes
+  /// longer than to find a plan in a cache, so who goes from one subject to the next does not do
+  /// it.
+  bool comes_again(uint64_t route) {
+    epoch_ = no_epoch;
+    forget_line();
+    return std::exchange(asked_, route) == route;
   }
   /// Nothing is remembered any more: it is to be of another subject.
   void forget() {
@@ -72,8 +83,8 @@ class RouteMemo {
   }
   void forget_permitted() { permitted_bytes_ = SIZE_MAX; }
   bool is_permitted(std::string_view subject) const {
-    return subject.size() == permitted_bytes_ &&
-           std::memcmp(subject.data(), permitted_.data(), subject.size()) == 0;
+    return permitted_bytes_ <= permitted_.size() &&
+           core::same_bytes(subject, {permitted_.data(), permitted_bytes_});
   }
 
   // ---- The control line by which the publisher named it.
@@ -94,10 +105,15 @@ class RouteMemo {
     return line_bytes_ + line_message_bytes_ + protocol::line_end_bytes;
   }
 
+  /// Whether `input` may begin with that line: nothing that is long to find out speaks against it.
+  bool may_repeat(std::string_view input) const {
+    return line_bytes_ != 0 && input.size() >= line_stride_bytes() &&
+           word(input.data() + line_bytes_ - 8) == word(line_.data() + line_bytes_ - 8);
+  }
   /// How many times `input` has that line, one behind the other, each with all of its message and
   /// the CR LF behind it.
   size_t count_repeats(std::string_view input) const {
-    if (line_bytes_ == 0) return 0;
+    if (!may_repeat(input)) return 0;
     const size_t stride_bytes = line_stride_bytes();
     const char* at = input.data();
     size_t left_bytes = input.size();
@@ -124,7 +140,7 @@ class RouteMemo {
     return {head_.data(), head_bytes_};
   }
 
-  /// Keeps it if it is simple enough.
+  /// Keeps it if it is simple enough; the subject in any case, if it is of subject_bytes_max.
   void remember(uint64_t epoch, uint64_t version, AccountId account, std::string_view subject,
                 const Plan& plan) {
     epoch_ = no_epoch;
@@ -132,14 +148,15 @@ class RouteMemo {
     head_message_bytes_ = no_size;
     version_ = version;
     account_ = account;
-    if (subject.size() > subject_.size() || plan.plain.size() > here_max ||
-        plan.shards.size() > elsewhere_.size() || !plan.queues.empty()) {
+    if (subject.size() > subject_.size()) return;
+    subject_bytes_ = subject.size();
+    std::memmove(subject_.data(), subject.data(), subject.size());  // It may be our own.
+    if (plan.plain.size() > here_max || plan.shards.size() > elsewhere_.size() ||
+        !plan.queues.empty()) {
       return;
     }
     epoch_ = epoch;
-    subject_bytes_ = subject.size();
-    last_token_at_ = subject.rfind('.') + 1;                        // 0 without a dot.
-    std::memmove(subject_.data(), subject.data(), subject.size());  // It may be our own.
+    last_token_at_ = this->subject().rfind('.') + 1;  // 0 without a dot.
     here_.assign(plan.plain.begin(), plan.plain.end());
     std::copy(plan.shards.begin(), plan.shards.end(), elsewhere_.begin());
     plan_.plain = {here_.data(), plan.plain.size()};
@@ -188,6 +205,7 @@ class RouteMemo {
   }
 
   uint64_t epoch_ = no_epoch;
+  uint64_t asked_ = 0;  // The route that was asked for last.
   size_t line_bytes_ = 0;
   size_t line_message_bytes_ = 0;
   size_t head_bytes_ = 0;

@@ -9,14 +9,15 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "core/frame.hpp"
 #include "core/random.hpp"
 #include "protocol/command.hpp"
 #include "server/interest.hpp"
+#include "server/message.hpp"
 #include "server/message_run.hpp"
 #include "server/open_requests.hpp"
 #include "server/record.hpp"
@@ -27,19 +28,6 @@ namespace peal::server {
 class Connection;
 class Outbox;
 class Shard;
-
-/// A message on its way. The texts are the parser's, or a record's, and are not copied: a view that
-/// was just written a word at a time is slow to read as a vector, which is how compilers copy it
-/// (it cost a third of the publishing shard's time).
-struct Message {
-  const protocol::Command& text;
-  const char* begin;  // Headers, then payload; in `block` if there is one.
-  size_t size;
-  size_t tail_bytes;     // Of the CR LF that follows; 0 where its publisher speaks in frames.
-  core::BlockRef block;  // When the message is worth a reference.
-
-  size_t content_bytes() const { return size + tail_bytes; }
-};
 
 class Router {
  public:
@@ -84,11 +72,13 @@ class Router {
   /// Payload that nobody is sent, kept for the next runs: 1 MiB at most.
   size_t kept_bytes() const;
 
-  /// The plan of a subject, by the memo where it still holds.
-  const Plan& plan_for(RouteMemo& memo, AccountId account, std::string_view subject);
-
  private:
-  enum class Delivery : uint8_t { refused, done, slow };
+  enum class Delivery : uint8_t { done, slow };
+  /// What became of a message here.
+  struct Given {
+    uint32_t messages = 0;
+    bool slow = false;  // One who got it is, and its publisher is to be held.
+  };
 
   /// A subscriber of another shard, or of this one, gets a subject alone and is slow, and a crowd
   /// publishes on it. For a moment all who do so are stopped behind a bite, so that it is known
@@ -109,12 +99,12 @@ class Router {
     std::vector<std::string_view> groups;
   };
 
-  bool may_deliver(const Subscription& subscription, const Connection* publisher) const;
-  Delivery deliver(Subscription& subscription, const Message& message, bool sole);
-  Delivery append(Connection& receiver, const Subscription& subscription, const Message& message,
-                  bool sole);
-  Delivery append_frame(Connection& receiver, const Subscription& subscription,
-                        const Message& message, bool sole);
+  const Plan& plan_for(RouteMemo& memo, AccountId account, std::string_view subject,
+                       bool remembers);
+  Given deliver_plain(const Plan& plan, const Message& message, const Connection* publisher,
+                      bool sole);
+  void deliver(Connection& receiver, Subscription& subscription, const Message& message, bool sole,
+               Given& given);
   Delivery settle(Connection& receiver, bool sole, size_t bytes);
   size_t publish_run(Connection& publisher, RouteMemo& memo, MessageRun run);
   void press(ShardId there, Connection& publisher, uint16_t hold_ms);
@@ -133,6 +123,9 @@ class Router {
   void append_batches(Outbox& outbox, std::string_view sid, std::string_view subject,
                       const MessageRun& part);
   core::BlockRef take_part_block();
+  size_t on_short_record(ShardId from, const MessageHead& head, std::string_view content);
+  const Plan& lane_plan(ShardId from, const MessageHead& head, AccountId account,
+                        std::string_view subject);
   void deliver_record(const Plan& plan, const MessageHead& head, const MessageExtension& extension,
                       std::string_view groups, const Message& message);
   bool stays_in_place(const RouteMemo& memo, const MessageRun& run) const;
@@ -143,11 +136,15 @@ class Router {
   Subscription* pick_here(const QueuePlan& group, const Connection* publisher);
   ShardId pick_elsewhere(const QueuePlan& group);
   ShardId next_elsewhere(const QueuePlan& group) const;
-  void pick_members(const Plan& plan, const Connection* publisher);
-  bool reserve(const Plan& plan, Connection& publisher, const Message& message);
+  void pick_members(const Plan& plan, const Connection& publisher, const Message& message);
+  bool has_room(Connection& publisher, const Message& message);
   void drop_groups_beyond_record(Target& target, const Message& message);
   void hand_over(const Connection& publisher, const Message& message, uint64_t route_version,
-                 unsigned delivered);
+                 bool nobody_here);
+  void hand_over_short(ShardId to, const MessageHead& head, const Message& message,
+                       uint64_t route_version);
+  void hand_over_long(const Connection& publisher, MessageHead head, const Message& message,
+                      uint64_t route_version, bool nobody_here);
   bool reroute(const QueuePlan* group, std::string_view name, const MessageHead& head,
                MessageExtension extension, const Message& message);
   void hold(Connection& publisher, bool sole);
@@ -164,9 +161,9 @@ class Router {
   uint64_t routes_remembered_ = 0;
   OpenRequests open_requests_;
   std::vector<core::BlockRef> part_blocks_;  // Of deliver_part(), kept for the next.
-  std::unique_ptr<RouteMemo[]> lane_memos_;  // By the shard that records come from.
-  std::vector<std::string> lane_subjects_;   // Of the last record, for those that repeat it.
-  std::vector<AccountId> lane_accounts_;     // The same.
+  std::unique_ptr<RouteMemo[]>
+      lane_memos_;                        // By the shard that records come from: what each named.
+  std::vector<AccountId> lane_accounts_;  // Of those.
 
   std::vector<Pressure> pressures_;  // By shard.
   size_t bitten_bytes_ = 0;          // In this turn, by those who are part of a crowd.
@@ -175,11 +172,12 @@ class Router {
   uint32_t slow_generation_ = 0;
 
   // Of the message being published; kept for their capacity.
-  std::vector<Subscription*> picks_;  // Members of queue groups, here.
-  std::vector<ShardId> targeted_;     // Shards that get a record.
-  std::vector<Target> targets_;       // What it says, where queue groups are involved.
-  uint16_t hold_ms_ = 0;              // For the last receiver that was slow.
-  bool plain_everywhere_ = true;      // No queue group is, so it says the same to all.
+  std::vector<Subscription*> picks_;   // Members of queue groups, here.
+  std::span<const ShardId> targeted_;  // Shards that get a record: the plan's, or queue_targets_.
+  std::vector<ShardId> queue_targets_;
+  std::vector<Target> targets_;   // What it says, where queue groups are involved.
+  uint16_t hold_ms_ = 0;          // For the last receiver that was slow.
+  bool plain_everywhere_ = true;  // No queue group is, so it says the same to all.
 };
 
 }  // namespace peal::server

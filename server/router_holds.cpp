@@ -29,13 +29,11 @@ constexpr size_t bitten_bytes_max = 1024 * 1024;
 
 }  // namespace
 
-// Looks at what waits for the receiver now, with so many bytes that have just come: too much ends
-// it, much holds its publishers.
+// What waits for the receiver, with so many bytes that have just come, is much, which holds its
+// publishers, or too much, which ends it.
 Router::Delivery Router::settle(Connection& receiver, bool sole, size_t bytes) {
   const uint64_t pending_max = shard_.options().limits.pending_bytes_max;
   const uint64_t pending = receiver.outbox().pending_bytes();
-  if (pending <= pending_max / 2) [[likely]]
-    return Delivery::done;
   receiver.warn_of_slowness();
   if (pending > pending_max) {
     receiver.close(CloseReason::slow_consumer_pending);
@@ -92,6 +90,7 @@ void Router::hold_back(ShardId origin, const MessageHead& head, bool sole) {
 
 // Two who publish on one subject are a crowd.
 void Router::press(ShardId there, Connection& publisher, uint16_t hold_ms) {
+  if (publisher.route_memo().version() == 0) return;  // It goes from subject to subject.
   Pressure& pressure = pressures_[there];
   const std::string_view subject = publisher.route_memo().subject();
   const int64_t now_ns = shard_.now_ns();
@@ -110,6 +109,7 @@ void Router::press(ShardId there, Connection& publisher, uint16_t hold_ms) {
 
 bool Router::is_pressed_by(const Pressure& pressure, Connection& publisher) const {
   return shard_.now_ns() < pressure.until_ns && publisher.account() == pressure.account &&
+         publisher.route_memo().version() != 0 &&
          publisher.route_memo().subject() == pressure.subject;
 }
 
@@ -133,7 +133,7 @@ void Router::end_turn() {
   bitten_bytes_ = 0;
   if (!presses_) return;
   const Connection* const slow = shard_.find(slow_slot_, slow_generation_);
-  if (slow != nullptr && slow->open() && slow->is_slow()) return;
+  if (slow != nullptr && slow->open() && shard_.is_slow(*slow)) return;
   presses_ = false;
   const StallRecord none{RecordKind::stall, true, 0, 0, 0};
   for (ShardId to = 0; to < pressures_.size(); to++) {

@@ -178,7 +178,7 @@ std::optional<size_t> Router::receivers_of_run(const RouteMemo& memo,
   size_t receivers = 0;
   for (const Subscription* subscription : memo.plan().plain) {
     if (subscription->delivered_max != 0 || !memo.keeps_head(subscription->sid())) return {};
-    receivers += may_deliver(*subscription, publisher);
+    receivers += shard_.receiver_of(*subscription, publisher) != nullptr;
   }
   return receivers;
 }
@@ -207,8 +207,9 @@ Router::Delivery Router::deliver_part(RouteMemo& memo, const MessageRun& part,
   std::array<SharedPart, layouts> shared;
   Delivery slowest = Delivery::done;
   for (Subscription* subscription : subscriptions) {
-    if (!may_deliver(*subscription, publisher)) continue;
-    Connection& receiver = shard_.owner(*subscription);
+    Connection* const may_receive = shard_.receiver_of(*subscription, publisher);
+    if (may_receive == nullptr) continue;
+    Connection& receiver = *may_receive;
     Outbox& outbox = receiver.outbox();
     const std::string_view sid = subscription->sid();
     const Layout layout = layout_for(receiver, *subscription);
@@ -244,7 +245,9 @@ Router::Delivery Router::deliver_part(RouteMemo& memo, const MessageRun& part,
     shard_.budget().spend(part.count * work_of(part.size));
     receiver.flush_later();
     receiver.count_out(part.count, part.count * part.size);
-    if (settle(receiver, sole, bytes) == Delivery::slow) slowest = Delivery::slow;
+    if (shard_.is_slow(receiver) && settle(receiver, sole, bytes) == Delivery::slow) {
+      slowest = Delivery::slow;
+    }
   }
   return slowest;
 }

@@ -103,6 +103,17 @@ class Shard final : public core::Lendable {
   size_t slots() const { return connections_.size(); }
   /// The connection of a subscription, which is there as long as the subscription is.
   Connection& owner(const Subscription& subscription) { return *connections_[subscription.owner]; }
+  /// The same where it may be given what `publisher` says, if that is a connection of this shard;
+  /// else nullptr.
+  Connection* receiver_of(const Subscription& subscription, const Connection* publisher) {
+    if (!subscription.in_force) return nullptr;
+    Connection& receiver = owner(subscription);
+    return receiver.open() && (&receiver != publisher || receiver.echo()) ? &receiver : nullptr;
+  }
+  /// More than half of what may wait for it does.
+  bool is_slow(const Connection& connection) const {
+    return connection.outbox().pending_bytes() > options().limits.pending_bytes_max / 2;
+  }
 
   void flush_later(Connection& connection);
   void forget_later(Connection& connection);

@@ -78,7 +78,6 @@ bool ShardLink::tell_interest() {
 bool ShardLink::append_or_defer(ShardId to, std::string_view record) {
   if (!has_room(to, record.size())) return defer(to, Lane::data, record);
   put(append(to, record.size()), record);
-  peers_[to].route_version = 0;
   return true;
 }
 
@@ -120,7 +119,6 @@ bool ShardLink::flush_side(ShardId to) {
     put(mailbox.append(first.record.size()), first.record);
     if (first.lane == Lane::data) {
       mailbox.spend(1);
-      peers_[to].route_version = 0;
       peers_[to].run_bytes = 0;
     }
     touch(to);

@@ -35,6 +35,10 @@ namespace peal::server {
 
 class Shard;
 
+/// Whether a data record is on the route that was named last in its lane, or names another, or is
+/// on one that nobody will repeat.
+enum class RouteRepeat : uint8_t { none, begins, same };
+
 class ShardLink {
  public:
   /// What may wait in all side lists of a shard together.
@@ -150,10 +154,12 @@ class ShardLink {
   /// thread of its own.
   void told_much(ShardId to) { peers_[to].told_much = true; }
 
-  /// Whether the last record appended for `to` was of the route so versioned; from now on it is.
-  bool repeats_route(ShardId to, uint64_t version) {
+  /// What the next record for `to` says of its route, which is so versioned, or 0. One that begins
+  /// it names it for those that follow, until another one does.
+  RouteRepeat repeats_route(ShardId to, uint64_t version) {
+    if (version == 0) return RouteRepeat::none;
     const uint64_t before = std::exchange(peers_[to].route_version, version);
-    return before == version && version != 0;
+    return before == version ? RouteRepeat::same : RouteRepeat::begins;
   }
 
   /// A data record that may not fail for want of room: it waits in the side list. False when that
@@ -254,7 +260,7 @@ class ShardLink {
   };
   struct Peer {
     core::Mailbox* data_out = nullptr;
-    uint64_t route_version = 0;  // Of the last data record.
+    uint64_t route_version = 0;  // Of the last data record that named one.
     size_t run_bytes = 0;        // How much longer it may become, if it is a run.
     size_t run_message_bytes = 0;
     size_t run_tail_bytes = 0;

@@ -106,6 +106,28 @@ TEST_CASE(
   CHECK(!none.count_repeats(line_of(20) + "\r\n"));
 }
 
+TEST_CASE("route memo: a route that is asked for twice in a row comes again, and no other does") {
+  RouteMemo memo;
+  CHECK(!memo.comes_again(7));
+  CHECK(memo.comes_again(7));
+  CHECK(!memo.comes_again(8));
+  CHECK(!memo.comes_again(7));
+}
+
+TEST_CASE("route memo: whoever asks for another route, nothing is remembered of the last") {
+  RouteMemo memo;
+  remember(memo);
+  memo.remember_line("PUB orders.new 5\r\n", 5);
+  REQUIRE(memo.recalls(1, global_account, "orders.new"));
+  memo.comes_again(7);
+  CHECK(!memo.recalls(1, global_account, "orders.new"));
+  CHECK(!memo.holds(1));
+  CHECK(memo.version() == 0);
+  CHECK(!memo.count_repeats("PUB orders.new 5\r\nhello\r\n"));
+  memo.remember_line("PUB orders.old 5\r\n", 5);
+  CHECK(memo.line_bytes() == 0);
+}
+
 TEST_CASE(
     "route memo: a plan for any last token covers the siblings of its subject, and no others") {
   const auto remembered = [](RouteMemo& memo, std::string_view subject, bool any) {
