@@ -29,6 +29,7 @@ enum class RecordKind : uint8_t {
 struct MessageHead {
   RecordKind kind = RecordKind::message;
   uint16_t flags = 0;
+  AccountId account = global_account;
   uint32_t subject_bytes = 0;
   uint32_t message_bytes = 0;
   uint32_t origin_slot = 0;
@@ -45,6 +46,7 @@ enum MessageFlag : uint16_t {
   message_in_place = 64,      // An InPlacePart stands in place of the bytes.
   message_bare = 128,         // There is no CR LF behind it: its publisher speaks in frames.
   message_names_route = 256,  // Records on the same subject may follow, which do not repeat it.
+  message_lines = 512,        // PUBs as they came, or a LinesPart in place of the bytes.
 };
 
 /// Messages to plain subscriptions, on the subject of the record before them: behind the head there
@@ -53,6 +55,11 @@ enum MessageFlag : uint16_t {
 inline constexpr uint16_t run_flags = message_plain | message_same_subject;
 inline bool is_run(const MessageHead& head) {
   return (head.flags & ~(message_sole | message_in_place | message_bare)) == run_flags;
+}
+
+/// Whether its only receiver is one that gets its messages alone.
+inline bool is_sole(const MessageHead& head, const Plan& plan) {
+  return (head.flags & message_sole) != 0 && plan.plain.size() + plan.queues.size() == 1;
 }
 
 /// How much stands behind each of its messages.
@@ -65,7 +72,6 @@ struct MessageExtension {
   uint32_t reply_bytes = 0;
   uint32_t header_bytes = 0;
   uint32_t groups_bytes = 0;  // Each group: four bytes of length, then its name.
-  AccountId account = 0;
   ShardId origin_shard = 0;
   uint32_t hops = 0;     // How often a queue message was sent on.
   uint32_t request = 0;  // Its number among the origin's OpenRequests; 0 when it is in one part.
@@ -84,6 +90,13 @@ struct InPlacePart {
   const char* first;
   uint32_t stride_bytes;
   uint32_t count;
+};
+
+/// Instead of the bytes of a message_lines, in the same manner.
+struct LinesPart {
+  core::BufferHold* hold;
+  const char* first;
+  uint32_t bytes;
 };
 
 struct InterestHead {
@@ -176,9 +189,35 @@ class RecordedRun {
   core::BufferHold* hold_ = nullptr;
 };
 
+/// The lines of a record that has them, without its head; and the hold on where they lie.
+class RecordedLines {
+ public:
+  RecordedLines(const MessageHead& head, std::string_view content) : bytes_(content) {
+    if ((head.flags & message_in_place) == 0) return;
+    const auto part = take_head<LinesPart>(content);
+    bytes_ = {part.first, part.bytes};
+    hold_ = part.hold;
+  }
+  ~RecordedLines() {
+    if (hold_ != nullptr) hold_->end();
+  }
+  RecordedLines(const RecordedLines&) = delete;
+  RecordedLines& operator=(const RecordedLines&) = delete;
+
+  std::string_view bytes() const { return bytes_; }
+
+ private:
+  std::string_view bytes_;
+  core::BufferHold* hold_ = nullptr;
+};
+
 /// Lets go of the memory that a message record which will not be delivered refers to.
 inline void release_reference(std::string_view record) {
   const MessageHead& head = message_head(record);
+  if ((head.flags & message_lines) != 0) {
+    const RecordedLines last(head, record.substr(sizeof head));
+    return;
+  }
   if ((head.flags & message_in_place) != 0) {
     const RecordedRun last(head, record.substr(sizeof head));
     return;

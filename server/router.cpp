@@ -47,10 +47,12 @@ Router::Router(Shard& shard, uint64_t seed)
       random_(seed),
       reference_bytes_(std::min(reference_bytes_max, shard.link().record_bytes_max() / 4)),
       in_place_bytes_(std::min(in_place_bytes_max, shard.link().record_bytes_max() / 16)),
+      stretch_bytes_(std::min(stretch_bytes_max, shard.link().record_bytes_max() / 8)),
       lane_memos_(std::make_unique<RouteMemo[]>(shard.link().shards())),
-      lane_accounts_(shard.link().shards(), global_account),
       pressures_(shard.link().shards()),
-      targets_(shard.link().shards()) {}
+      targets_(shard.link().shards()) {
+  stretch_shards_.reserve(shard.link().shards());
+}
 
 // A plan for any last token is one route, whatever the subject.
 const Plan& Router::plan_for(RouteMemo& memo, AccountId account, std::string_view subject,
@@ -81,6 +83,14 @@ bool Router::publish(Connection& publisher, const protocol::Command& command) {
   const Plan& plan = plan_for(memo, publisher.account(), command.subject, remembers);
   Message message{
       command, command.message.data(), command.message.size(), publisher.tail_bytes(), {}};
+  if (may_stretch(plan, publisher, command) && stretch_over(publisher, plan, command)) {
+    publisher.on_published(command);
+    constexpr bool sole = false;
+    if (deliver_plain(plan, message, &publisher, sole).slow) hold(publisher, sole);
+    if (shard_.budget().share_is_full()) publisher.wait_for_share();
+    return true;
+  }
+  end_stretch();
   if (message.content_bytes() == 0) {
     // A record is a run of as many messages as its bytes make, so each has some.
     message.begin = protocol::line_end_text.data();
@@ -212,15 +222,17 @@ void Router::hand_over(const Connection& publisher, const Message& message, uint
   head.flags = sole ? message_plain | message_sole : message_plain;
   head.subject_bytes = static_cast<uint32_t>(message.text.subject.size());
   head.message_bytes = static_cast<uint32_t>(message.size);
+  head.account = publisher.account();
   head.origin_slot = publisher.slot();
   head.origin_generation = publisher.generation();
   const bool is_short = plain_everywhere_ && message.text.reply.empty() &&
-                        message.text.header_bytes == 0 && !message.block &&
-                        publisher.account() == global_account;
+                        message.text.header_bytes == 0 && !message.block;
   if (is_short) [[likely]] {
     for (const ShardId to : targeted_) hand_over_short(to, head, message, route_version);
   } else {
-    hand_over_long(publisher, head, message, route_version, nobody_here);
+    const bool is_request = nobody_here && !message.text.reply.empty() && publisher.no_responders();
+    if (is_request) head.flags |= message_request;
+    hand_over_long(head, message, route_version);
   }
   shard_.stats().messages_to_shards += targeted_.size();
 }
@@ -241,19 +253,17 @@ void Router::hand_over_short(ShardId to, const MessageHead& head, const Message&
   shard_.budget().spend_elsewhere(link.price(to));
 }
 
-void Router::hand_over_long(const Connection& publisher, MessageHead head, const Message& message,
-                            uint64_t route_version, bool nobody_here) {
+void Router::hand_over_long(const MessageHead& head, const Message& message,
+                            uint64_t route_version) {
   const protocol::Command& text = message.text;
   ShardLink& link = shard_.link();
   MessageExtension extension;
   extension.reply_bytes = static_cast<uint32_t>(text.reply.size());
   extension.header_bytes = text.header_bytes;
-  extension.account = publisher.account();
   extension.origin_shard = shard_.id();
-  if (nobody_here && !text.reply.empty() && publisher.no_responders()) {
+  if ((head.flags & message_request) != 0) {
     const uint32_t parts = parts_handed_over();
     if (parts > 1) extension.request = open_requests_.open(parts);
-    head.flags |= message_request;
   }
   for (const ShardId to : targeted_) {
     MessageHead head_there = head;
@@ -267,10 +277,8 @@ void Router::hand_over_long(const Connection& publisher, MessageHead head, const
     const RouteRepeat repeat = link.repeats_route(to, route_version);
     const bool same_subject = repeat == RouteRepeat::same;
     head_there.flags |= flags_of(repeat);
-    // A record on the subject of the one before it is of its account as well.
-    const bool extended = extension.reply_bytes != 0 || extension.header_bytes != 0 ||
-                          extension.groups_bytes != 0 ||
-                          (extension.account != global_account && !same_subject);
+    const bool extended =
+        extension.reply_bytes != 0 || extension.header_bytes != 0 || extension.groups_bytes != 0;
     size_t bytes = sizeof head + (message.block ? sizeof(ReferencePart) : message.content_bytes());
     if (extended) {
       head_there.flags |= message_extended;

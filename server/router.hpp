@@ -16,6 +16,7 @@
 
 #include "core/random.hpp"
 #include "protocol/command.hpp"
+#include "protocol/parser.hpp"
 #include "server/interest.hpp"
 #include "server/message.hpp"
 #include "server/message_run.hpp"
@@ -38,6 +39,9 @@ class Router {
   /// is not worth the waiting for their having read it. Less where mailboxes are small.
   static constexpr size_t in_place_bytes_max = 4 * 1024;
 
+  /// A stretch ends when it would have more.
+  static constexpr size_t stretch_bytes_max = 16 * 1024;
+
   /// A publisher that is held for one of several subscribers reads this seldom: one receive cap
   /// each time, which is its floor.
   static constexpr uint16_t stall_ms = 10;
@@ -58,6 +62,11 @@ class Router {
 
   /// Tells those whom it may concern that nobody here is slow any more.
   void end_turn();
+
+  /// The end of what was published, for now: who is next does not lie behind it.
+  void end_stretch() {
+    if (stretch_.messages > 0) hand_over_stretch();
+  }
 
   /// A record from another shard: everyone here whom it concerns gets it. Returns how many messages
   /// it was.
@@ -92,6 +101,15 @@ class Router {
     std::string subject;
   };
 
+  /// Messages that lie one behind the other where they were received, for the same other shards.
+  struct Stretch {
+    const Connection* publisher = nullptr;
+    const char* begin = nullptr;
+    const char* end = nullptr;
+    uint32_t messages = 0;  // 0: there is none.
+    bool sole = false;      // One shard gets them alone, and nobody here.
+  };
+
   /// What one other shard gets of a message.
   struct Target {
     bool plain = false;
@@ -123,9 +141,16 @@ class Router {
   void append_batches(Outbox& outbox, std::string_view sid, std::string_view subject,
                       const MessageRun& part);
   core::BlockRef take_part_block();
+  bool may_stretch(const Plan& plan, const Connection& publisher,
+                   const protocol::Command& command) const;
+  bool stretch_over(Connection& publisher, const Plan& plan, const protocol::Command& command);
+  bool goes_on(std::span<const ShardId> shards, const char* begin, const char* end, bool sole);
+  bool may_begin(Connection& publisher, std::span<const ShardId> shards, const char* begin,
+                 const char* end);
+  void hand_over_stretch();
+  size_t on_lines(ShardId from, const MessageHead& head, std::string_view content);
   size_t on_short_record(ShardId from, const MessageHead& head, std::string_view content);
-  const Plan& lane_plan(ShardId from, const MessageHead& head, AccountId account,
-                        std::string_view subject);
+  const Plan& lane_plan(ShardId from, const MessageHead& head, std::string_view subject);
   void deliver_record(const Plan& plan, const MessageHead& head, const MessageExtension& extension,
                       std::string_view groups, const Message& message);
   bool stays_in_place(const RouteMemo& memo, const MessageRun& run) const;
@@ -143,8 +168,7 @@ class Router {
                  bool nobody_here);
   void hand_over_short(ShardId to, const MessageHead& head, const Message& message,
                        uint64_t route_version);
-  void hand_over_long(const Connection& publisher, MessageHead head, const Message& message,
-                      uint64_t route_version, bool nobody_here);
+  void hand_over_long(const MessageHead& head, const Message& message, uint64_t route_version);
   bool reroute(const QueuePlan* group, std::string_view name, const MessageHead& head,
                MessageExtension extension, const Message& message);
   void hold(Connection& publisher, bool sole);
@@ -158,12 +182,15 @@ class Router {
   core::Random random_;
   const size_t reference_bytes_;
   const size_t in_place_bytes_;
+  const size_t stretch_bytes_;
   uint64_t routes_remembered_ = 0;
+  Stretch stretch_;
+  std::vector<ShardId> stretch_shards_;  // That get it.
+  protocol::Parser lines_parser_{{protocol::number_max, protocol::number_max}};
   OpenRequests open_requests_;
   std::vector<core::BlockRef> part_blocks_;  // Of deliver_part(), kept for the next.
   std::unique_ptr<RouteMemo[]>
-      lane_memos_;                        // By the shard that records come from: what each named.
-  std::vector<AccountId> lane_accounts_;  // Of those.
+      lane_memos_;  // By the shard that records come from: what each named.
 
   std::vector<Pressure> pressures_;  // By shard.
   size_t bitten_bytes_ = 0;          // In this turn, by those who are part of a crowd.

@@ -123,6 +123,7 @@ void Router::deliver(Connection& receiver, Subscription& subscription, const Mes
     given.slow |= settle(receiver, sole, bytes) == Delivery::slow;
   }
   if (subscription.delivered_max != 0 && subscription.delivered >= subscription.delivered_max) {
+    end_stretch();  // It was published before this changes interest.
     receiver.end_subscription(subscription);
   }
 }

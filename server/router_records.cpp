@@ -26,10 +26,6 @@ bool is_short(const MessageHead& head) {
   return (head.flags & ~(message_sole | message_names_route | message_bare)) == message_plain;
 }
 
-bool is_sole(const MessageHead& head, const Plan& plan) {
-  return (head.flags & message_sole) != 0 && plan.plain.size() + plan.queues.size() == 1;
-}
-
 }  // namespace
 
 size_t Router::on_record(ShardId from, std::string_view record) {
@@ -37,6 +33,7 @@ size_t Router::on_record(ShardId from, std::string_view record) {
   const MessageHead& head = message_head(record);
   record.remove_prefix(sizeof head);
   if (is_short(head)) return on_short_record(from, head, record);
+  if ((head.flags & message_lines) != 0) return on_lines(from, head, record);
   RouteMemo& memo = lane_memos_[from];
   if (is_run(head) && memo.holds(shard_.interest().epoch())) [[likely]] {
     if (const auto receivers = receivers_of_run(memo, nullptr)) {
@@ -60,12 +57,11 @@ size_t Router::on_record(ShardId from, std::string_view record) {
   }
   text.header_bytes = extension.header_bytes;
   if ((head.flags & message_same_subject) != 0) {
-    extension.account = lane_accounts_[from];
     text.subject = memo.subject();
   } else {
     text.subject = take(record, head.subject_bytes);
   }
-  const Plan* plan = &lane_plan(from, head, extension.account, text.subject);
+  const Plan* plan = &lane_plan(from, head, text.subject);
   if (is_run(head)) {
     const RecordedRun run(head, record);
     const MessageRun& messages = run.messages();
@@ -74,7 +70,7 @@ size_t Router::on_record(ShardId from, std::string_view record) {
       deliver_record(*plan, head, extension, groups,
                      {text, begin, messages.size, messages.tail_bytes, {}});
       // A maximum that was reached, or a close, changes who gets the next.
-      plan = &lane_plan(from, head, extension.account, text.subject);
+      plan = &lane_plan(from, head, text.subject);
     }
     return messages.count;
   }
@@ -92,7 +88,7 @@ size_t Router::on_short_record(ShardId from, const MessageHead& head, std::strin
   protocol::Command text;
   text.subject = take(content, head.subject_bytes);
   text.reply = {};
-  const Plan& plan = lane_plan(from, head, global_account, text.subject);
+  const Plan& plan = lane_plan(from, head, text.subject);
   const bool sole = is_sole(head, plan);
   const Message message{text, content.data(), head.message_bytes, tail_bytes_of(head), {}};
   if (deliver_plain(plan, message, nullptr, sole).slow) hold_back(from, head, sole);
@@ -101,14 +97,12 @@ size_t Router::on_short_record(ShardId from, const MessageHead& head, std::strin
 
 // What is remembered of a lane is the route that was named in it last: those who name none that
 // others will follow on are not remembered.
-const Plan& Router::lane_plan(ShardId from, const MessageHead& head, AccountId account,
-                              std::string_view subject) {
+const Plan& Router::lane_plan(ShardId from, const MessageHead& head, std::string_view subject) {
   if ((head.flags & (message_names_route | message_same_subject)) == 0) {
-    return shard_.interest().match(account, subject);
+    return shard_.interest().match(head.account, subject);
   }
-  lane_accounts_[from] = account;
   constexpr bool remembers = true;
-  return plan_for(lane_memos_[from], account, subject, remembers);
+  return plan_for(lane_memos_[from], head.account, subject, remembers);
 }
 
 void Router::deliver_record(const Plan& plan, const MessageHead& head,

@@ -27,6 +27,7 @@ MessageHead& write_run_head(char* at, const Connection& publisher, const RouteMe
   MessageHead& head = *new (at) MessageHead;
   head.flags = sole ? run_flags | message_sole : run_flags;
   if (run.tail_bytes == 0) head.flags |= message_bare;
+  head.account = publisher.account();
   head.subject_bytes = static_cast<uint32_t>(memo.subject().size());
   head.message_bytes = static_cast<uint32_t>(run.size);
   head.origin_slot = publisher.slot();
@@ -69,6 +70,7 @@ void write_batch(char* out, std::string_view sid, std::string_view subject,
 
 size_t Router::publish_again(Connection& publisher, std::string_view subject,
                              const MessageRun& run) {
+  end_stretch();
   RouteMemo& memo = publisher.route_memo();
   size_t taken = 0;
   while (taken < run.count && publisher.ready()) {

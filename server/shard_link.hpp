@@ -16,6 +16,7 @@
 // waits in a side list with a limit of its own.
 
 #include <algorithm>
+#include <cassert>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -148,6 +149,17 @@ class ShardLink {
     peer.run_bytes = 0;
     stats_.messages_to_shards++;
     return peer.data_out->try_append(in_place_bytes);
+  }
+
+  /// Room for a MessageHead and so many bytes behind it, which are so many messages. Where they
+  /// were named in lines, whatever route was named before is forgotten. REQUIRES has_room() and
+  /// credit().
+  char* append_lines(ShardId to, size_t content_bytes, size_t messages) {
+    Peer& peer = peers_[to];
+    assert(interest_flushed() && peer.side.empty());
+    peer.route_version = 0;
+    peer.data_out->spend(messages - 1);
+    return append(to, sizeof(MessageHead) + content_bytes);
   }
 
   /// The record that was appended last stands for more than its bytes, and `to` is to read it on a

@@ -81,5 +81,36 @@ TEST_CASE("record: a block that crosses by reference is let go of when its recor
   CHECK(core::ledger().total() == before);
 }
 
+TEST_CASE("record: a buffer that lines lie in is let go of when their record is, read or not") {
+  const std::string lines = "PUB a 1\r\nx\r\nPUB b 1\r\ny\r\n";
+  core::BufferHold hold;
+  alignas(MessageHead) char bytes[128];
+  MessageHead head;
+  head.flags = message_plain | message_lines | message_in_place;
+  const LinesPart part{&hold, lines.data(), static_cast<uint32_t>(lines.size())};
+  char* const content = put(bytes, &head, sizeof head);
+  const char* const end = put(content, &part, sizeof part);
+  const std::string_view record(bytes, static_cast<size_t>(end - bytes));
+
+  hold.begin();
+  {
+    const RecordedLines read(head, record.substr(sizeof head));
+    CHECK(read.bytes() == lines);
+    CHECK(read.bytes().data() == lines.data());
+    CHECK(!hold.ended());
+  }
+  CHECK(hold.ended());
+  hold.begin();
+  release_reference(record);
+  CHECK(hold.ended());
+}
+
+TEST_CASE("record: lines that were copied are what stands behind the head") {
+  MessageHead head;
+  head.flags = message_plain | message_lines;
+  const RecordedLines read(head, "PUB a 1\r\nx\r\n");
+  CHECK(read.bytes() == "PUB a 1\r\nx\r\n");
+}
+
 }  // namespace
 }  // namespace peal::server

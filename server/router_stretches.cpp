@@ -1,0 +1,144 @@
+// The router's way for messages that other shards are to have, as they lie one behind the other in
+// what a client has sent: those are told where they lie, or given all of it in one copy, and find
+// subjects and sizes themselves. See docs/decisions/0020-stretches.md.
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "core/copy.hpp"
+#include "protocol/scan.hpp"
+#include "server/router.hpp"
+#include "server/shard.hpp"
+
+namespace peal::server {
+namespace {
+
+constexpr size_t verb_bytes = 4;
+
+/// Where its line begins, if that has one blank behind the verb; else nullptr.
+const char* line_begin(const protocol::Command& command) {
+  constexpr uint32_t fold_three_letters = 0x00202020;
+  constexpr uint32_t pub_and_blank = 'p' | 'u' << 8 | 'b' << 16 | ' ' << 24;
+  const char* const begin = command.subject.data() - verb_bytes;
+  return (protocol::scan::load_u32(begin) | fold_three_letters) == pub_and_blank ? begin : nullptr;
+}
+
+}  // namespace
+
+// ---- From a client.
+
+// A message that wants no answer, and that no queue group is asked to take. The other shards hear
+// of it later than of one that goes by itself, so the stretch ends before anything happens that
+// they would have to hear of behind it.
+bool Router::may_stretch(const Plan& plan, const Connection& publisher,
+                         const protocol::Command& command) const {
+  return !plan.shards.empty() && plan.queues.empty() &&
+         command.kind == protocol::CommandKind::pub && command.reply.empty() &&
+         command.message.size() < reference_bytes_ && !publisher.binary();
+}
+
+// Whether the message is part of a stretch now. If it has to go by itself, the one before it has
+// ended.
+bool Router::stretch_over(Connection& publisher, const Plan& plan,
+                          const protocol::Command& command) {
+  const char* const begin = line_begin(command);
+  const char* const end =
+      command.message.data() + command.message.size() + protocol::line_end_bytes;
+  const auto gets_it = [&](const Subscription* subscription) {
+    return shard_.receiver_of(*subscription, &publisher) != nullptr;
+  };
+  const bool sole = plan.shards.size() == 1 && std::ranges::none_of(plan.plain, gets_it);
+  if (!goes_on(plan.shards, begin, end, sole)) {
+    end_stretch();
+    if (!may_begin(publisher, plan.shards, begin, end)) return false;
+    stretch_shards_.assign(plan.shards.begin(), plan.shards.end());
+    stretch_ = {&publisher, begin, end, 0, sole};
+  }
+  stretch_.end = end;
+  stretch_.messages++;
+  for (const ShardId to : stretch_shards_) {
+    shard_.budget().spend_elsewhere(shard_.link().price(to));
+  }
+  return true;
+}
+
+bool Router::goes_on(std::span<const ShardId> shards, const char* begin, const char* end,
+                     bool sole) {
+  if (stretch_.messages == 0 || stretch_.end != begin || stretch_.sole != sole ||
+      static_cast<size_t>(end - stretch_.begin) > stretch_bytes_ ||
+      !std::ranges::equal(shards, stretch_shards_)) {
+    return false;
+  }
+  const size_t messages = stretch_.messages + 1;
+  return std::ranges::all_of(
+      shards, [&](ShardId to) { return shard_.link().credit(to, messages) >= messages; });
+}
+
+// There has to be room for all that it may become.
+bool Router::may_begin(Connection& publisher, std::span<const ShardId> shards, const char* begin,
+                       const char* end) {
+  if (begin == nullptr || static_cast<size_t>(end - begin) > stretch_bytes_) return false;
+  return std::ranges::all_of(shards, [&](ShardId to) {
+    return !is_pressed(to, publisher) &&
+           shard_.link().has_room(to, sizeof(MessageHead) + stretch_bytes_);
+  });
+}
+
+void Router::hand_over_stretch() {
+  const Stretch done = std::exchange(stretch_, {});
+  const auto bytes = static_cast<uint32_t>(done.end - done.begin);
+  ShardLink& link = shard_.link();
+  core::BufferHold* const hold =
+      bytes >= in_place_bytes_ ? shard_.reactor().hold(done.begin) : nullptr;
+  for (const ShardId to : stretch_shards_) {
+    if (hold != nullptr && to != stretch_shards_.front()) hold->begin();
+    char* const record =
+        link.append_lines(to, hold != nullptr ? sizeof(LinesPart) : bytes, done.messages);
+    MessageHead& head = *new (record) MessageHead;
+    head.flags = message_lines | message_plain;
+    if (done.sole) head.flags |= message_sole;
+    head.account = done.publisher->account();
+    head.origin_slot = done.publisher->slot();
+    head.origin_generation = done.publisher->generation();
+    char* const content = record + sizeof head;
+    if (hold != nullptr) {
+      head.flags |= message_in_place;
+      link.told_much(to);
+      const LinesPart part{hold, done.begin, bytes};
+      put(content, &part, sizeof part);
+    } else {
+      core::copy_short(content, done.begin, bytes);
+    }
+  }
+  shard_.stats().messages_to_shards += stretch_shards_.size();
+}
+
+// ---- From another shard.
+
+size_t Router::on_lines(ShardId from, const MessageHead& head, std::string_view content) {
+  const RecordedLines lines(head, content);
+  RouteMemo& memo = lane_memos_[from];
+  constexpr bool remembers = false;
+  protocol::Command text;
+  size_t messages = 0;
+  bool sole_is_slow = false;
+  bool slow = false;
+  for (std::string_view rest = lines.bytes(); !rest.empty(); messages++) {
+    const protocol::Step step = lines_parser_.next(rest, text);
+    assert(step.kind == protocol::StepKind::command && text.kind == protocol::CommandKind::pub);
+    rest.remove_prefix(step.consumed_bytes);
+    const Plan& plan = plan_for(memo, head.account, text.subject, remembers);
+    const Message message{
+        text, text.message.data(), text.message.size(), protocol::line_end_bytes, {}};
+    const bool sole = is_sole(head, plan);
+    if (deliver_plain(plan, message, nullptr, sole).slow) {
+      slow = true;
+      sole_is_slow |= sole;
+    }
+  }
+  if (slow) hold_back(from, head, sole_is_slow);
+  return messages;
+}
+
+}  // namespace peal::server
