@@ -18,6 +18,10 @@ enum class CommandKind : uint8_t {
   ignored,  // INFO and +OK: understood, and of no interest to a server.
 };
 
+constexpr bool publishes(CommandKind kind) {
+  return kind == CommandKind::pub || kind == CommandKind::hpub;
+}
+
 /// One flat struct for all kinds, reused from command to command: only the fields that `kind` has
 /// are written, the others hold what an earlier command left there. Views live as long as the input
 /// that was parsed.

@@ -123,6 +123,10 @@ Step step_as(CommandKind kind, size_t line_bytes, Command& out) {
 
 Step Parser::next_any(std::string_view input, Command& out) {
   assert(scanned_bytes_ <= input.size());  // The caller brings back what we did not consume.
+  size_t consumed_bytes;
+  if (headers_allowed_ && next_plain<CommandKind::hpub>(input, out, consumed_bytes)) {
+    return step_over(consumed_bytes);
+  }
   const Step step = next_line(input, out);
   if (step.kind != StepKind::need_more) scanned_bytes_ = 0;
   return step;

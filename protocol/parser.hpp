@@ -58,7 +58,8 @@ class Parser {
   }
 
  private:
-  bool next_plain_pub(std::string_view input, Command& out, size_t& consumed_bytes);
+  template <CommandKind kind>
+  bool next_plain(std::string_view input, Command& out, size_t& consumed_bytes);
   Step next_any(std::string_view input, Command& out);
   Step next_line(std::string_view input, Command& out);
   Step read_pub(std::string_view input, std::string_view arguments, size_t line_bytes,
@@ -80,60 +81,79 @@ static_assert(sizeof(Parser) <= 24);
 
 inline Step Parser::next(std::string_view input, Command& out) {
   size_t consumed_bytes;
-  if (next_plain_pub(input, out, consumed_bytes)) [[likely]]
+  if (next_plain<CommandKind::pub>(input, out, consumed_bytes)) [[likely]]
     return step_over(consumed_bytes);
   return next_any(input, out);
 }
 
-// The command that matters: PUB as every client library writes it, whole, with a line of less than
-// 64 bytes. One mask has all its blanks. Whatever is odd about it is left to next_any, which knows
-// all cases, so that nothing is decided twice.
-inline bool Parser::next_plain_pub(std::string_view input, Command& out, size_t& consumed_bytes) {
-  // The digits of the size are read as eight bytes, from inside the block.
+// The commands that matter: PUB and HPUB as every client library writes them, whole, with a line of
+// less than 64 bytes. One mask has all its blanks. Whatever is odd about it is left to next_line,
+// which knows all cases, so that nothing is decided twice.
+template <CommandKind kind>
+inline bool Parser::next_plain(std::string_view input, Command& out, size_t& consumed_bytes) {
+  // The digits of sizes are read as eight bytes, from inside the block.
   if (input.size() < scan::block_bytes + sizeof(uint64_t)) return false;
   const char* const bytes = input.data();
 
-  constexpr uint32_t fold_three_letters = 0x00202020;
-  constexpr uint32_t pub_and_space = 'p' | 'u' << 8 | 'b' << 16 | ' ' << 24;
-  if ((scan::load_u32(bytes) | fold_three_letters) != pub_and_space) return false;
+  constexpr bool has_headers = kind == CommandKind::hpub;
+  constexpr std::string_view verb = has_headers ? "hpub" : "pub ";
+  constexpr size_t subject_at = has_headers ? 5 : 4;
+  constexpr uint32_t fold_letters = has_headers ? 0x20202020 : 0x00202020;
+  if ((scan::load_u32(bytes) | fold_letters) != scan::load_u32(verb.data())) return false;
+  if (has_headers && bytes[subject_at - 1] != ' ') return false;
 
-  constexpr size_t subject_at = 4;
-  const uint64_t first = scan::blanks(bytes) & ~uint64_t{0xf};
+  const uint64_t first = scan::blanks(bytes) & ~((uint64_t{1} << subject_at) - 1);
   const uint64_t second = first & (first - 1);
   const uint64_t third = second & (second - 1);
-  if (third == 0) return false;  // Not even a subject's end, CR and LF.
-  const size_t subject_end = size_t(std::countr_zero(first));
+  const uint64_t last = has_headers ? third & (third - 1) : third;
+  if (last == 0) return false;  // Not even a subject's end, CR and LF.
+  const auto place = [](uint64_t blanks) { return static_cast<size_t>(std::countr_zero(blanks)); };
+  const size_t subject_end = place(first);
   if (subject_end == subject_at || bytes[subject_end] != ' ') return false;
 
   constexpr uint16_t line_end = '\r' | '\n' << 8;
-  size_t size_at = subject_end + 1;
-  size_t size_end = size_t(std::countr_zero(second));
-  size_t reply_bytes = 0;
-  if (bytes[size_end] == ' ') {
-    reply_bytes = size_end - size_at;
-    if (reply_bytes == 0) return false;
-    size_at = size_end + 1;
-    size_end = size_t(std::countr_zero(third));
+  size_t number_at = subject_end + 1;
+  size_t number_end = place(second);
+  size_t header_digits = 0;
+  if constexpr (has_headers) {
+    header_digits = number_end - number_at;
+    number_at = number_end + 1;
+    number_end = place(third);
   }
-  if (scan::load_u16(bytes + size_end) != line_end) return false;
-  if (size_end - subject_at > control_line_bytes_max_) return false;
+  size_t reply_bytes = 0;
+  if (bytes[number_end] == ' ') {
+    reply_bytes = has_headers ? header_digits : number_end - number_at;
+    if (reply_bytes == 0) return false;
+    if (has_headers && bytes[subject_end + 1 + reply_bytes] != ' ') return false;
+    header_digits = number_end - number_at;
+    number_at = number_end + 1;
+    number_end = place(last);
+  }
+  if (scan::load_u16(bytes + number_end) != line_end) return false;
+  if (number_end - subject_at > control_line_bytes_max_) return false;
 
-  const size_t digits = size_end - size_at;
+  const size_t digits = number_end - number_at;
   if (digits - 1 >= sizeof(uint64_t)) return false;
-  const uint32_t message_bytes = read_short_decimal(bytes + size_at, digits);
+  const uint32_t message_bytes = read_short_decimal(bytes + number_at, digits);
   if (message_bytes > payload_bytes_max_) return false;  // As not_a_number is.
+  uint32_t header_bytes = 0;
+  if constexpr (has_headers) {
+    if (bytes[number_at - 1] != ' ' || header_digits - 1 >= sizeof(uint64_t)) return false;
+    header_bytes = read_short_decimal(bytes + number_at - 1 - header_digits, header_digits);
+    if (header_bytes > message_bytes) return false;  // As not_a_number is.
+  }
 
-  const size_t message_at = size_end + line_end_bytes;
+  const size_t message_at = number_end + line_end_bytes;
   const size_t message_end = message_at + message_bytes;
   if (input.size() < message_end + line_end_bytes) return false;
   if (scan::load_u16(bytes + message_end) != line_end) return false;
 
   scanned_bytes_ = 0;
-  out.kind = CommandKind::pub;
+  out.kind = kind;
   out.subject = {bytes + subject_at, subject_end - subject_at};
   out.reply = {bytes + subject_end + 1, reply_bytes};
   out.message = {bytes + message_at, message_bytes};
-  out.header_bytes = 0;
+  out.header_bytes = header_bytes;
   consumed_bytes = message_end + line_end_bytes;
   return true;
 }

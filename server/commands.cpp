@@ -20,9 +20,8 @@ constexpr int64_t first_ping_ns = 2'000'000'000;
 constexpr uint32_t ping_jitter_percent = 20;
 
 std::string_view subject_of(const protocol::Command& command) {
-  using protocol::CommandKind;
-  const bool has_one = command.kind == CommandKind::pub || command.kind == CommandKind::hpub ||
-                       command.kind == CommandKind::sub;
+  const bool has_one =
+      protocol::publishes(command.kind) || command.kind == protocol::CommandKind::sub;
   return has_one ? command.subject : std::string_view();
 }
 

@@ -229,7 +229,7 @@ size_t Connection::parse(std::string_view input) {
       refuse(step.refusal);
       break;
     }
-    if (command.kind != protocol::CommandKind::pub) shard_.router().end_stretch();
+    if (!protocol::publishes(command.kind)) shard_.router().end_stretch();
     const Verdict verdict = apply(command);
     if (verdict == Verdict::parked) break;
     if (command.kind == protocol::CommandKind::pub && command.reply.empty() &&

@@ -104,12 +104,9 @@ size_t Connection::parse_frames(std::string_view input) {
 
 // Returns how many of its bytes it took: less than all when it has to wait, or may not go on.
 size_t Connection::take_frame(protocol::Frame& frame, size_t frame_bytes) {
-  using protocol::CommandKind;
   switch (frame.kind) {
     case protocol::FrameKind::command: {
-      const bool publishes =
-          frame.command.kind == CommandKind::pub || frame.command.kind == CommandKind::hpub;
-      if (publishes && !find_subject(frame)) return 0;
+      if (protocol::publishes(frame.command.kind) && !find_subject(frame)) return 0;
       return apply(frame.command) == Verdict::parked ? 0 : frame_bytes;
     }
     case protocol::FrameKind::batch:

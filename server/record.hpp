@@ -46,7 +46,7 @@ enum MessageFlag : uint16_t {
   message_in_place = 64,      // An InPlacePart stands in place of the bytes.
   message_bare = 128,         // There is no CR LF behind it: its publisher speaks in frames.
   message_names_route = 256,  // Records on the same subject may follow, which do not repeat it.
-  message_lines = 512,        // PUBs as they came, or a LinesPart in place of the bytes.
+  message_lines = 512,        // PUBs and HPUBs as they came, or a LinesPart in place of the bytes.
 };
 
 /// Messages to plain subscriptions, on the subject of the record before them: behind the head there

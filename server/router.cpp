@@ -52,6 +52,7 @@ Router::Router(Shard& shard, uint64_t seed)
       pressures_(shard.link().shards()),
       targets_(shard.link().shards()) {
   stretch_shards_.reserve(shard.link().shards());
+  lines_parser_.allow_headers(true);
 }
 
 // A plan for any last token is one route, whatever the subject.

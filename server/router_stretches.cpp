@@ -14,28 +14,26 @@
 namespace peal::server {
 namespace {
 
-constexpr size_t verb_bytes = 4;
-
 /// Where its line begins, if that has one blank behind the verb; else nullptr.
 const char* line_begin(const protocol::Command& command) {
+  constexpr uint32_t pub = 'p' | 'u' << 8 | 'b' << 16 | ' ' << 24;
   constexpr uint32_t fold_three_letters = 0x00202020;
-  constexpr uint32_t pub_and_blank = 'p' | 'u' << 8 | 'b' << 16 | ' ' << 24;
-  const char* const begin = command.subject.data() - verb_bytes;
-  return (protocol::scan::load_u32(begin) | fold_three_letters) == pub_and_blank ? begin : nullptr;
+  const char* const pub_at = command.subject.data() - 4;
+  if ((protocol::scan::load_u32(pub_at) | fold_three_letters) != pub) return nullptr;
+  return command.kind == protocol::CommandKind::hpub ? pub_at - 1 : pub_at;
 }
 
 }  // namespace
 
 // ---- From a client.
 
-// A message that wants no answer, and that no queue group is asked to take. The other shards hear
+// A message that no queue group is asked to take. The other shards hear
 // of it later than of one that goes by itself, so the stretch ends before anything happens that
 // they would have to hear of behind it.
 bool Router::may_stretch(const Plan& plan, const Connection& publisher,
                          const protocol::Command& command) const {
-  return !plan.shards.empty() && plan.queues.empty() &&
-         command.kind == protocol::CommandKind::pub && command.reply.empty() &&
-         command.message.size() < reference_bytes_ && !publisher.binary();
+  return !plan.shards.empty() && plan.queues.empty() && command.message.size() < reference_bytes_ &&
+         !publisher.binary();
 }
 
 // Whether the message is part of a stretch now. If it has to go by itself, the one before it has
@@ -48,7 +46,12 @@ bool Router::stretch_over(Connection& publisher, const Plan& plan,
   const auto gets_it = [&](const Subscription* subscription) {
     return shard_.receiver_of(*subscription, &publisher) != nullptr;
   };
-  const bool sole = plan.shards.size() == 1 && std::ranges::none_of(plan.plain, gets_it);
+  const bool nobody_here = std::ranges::none_of(plan.plain, gets_it);
+  const bool sole = nobody_here && plan.shards.size() == 1;
+  if (nobody_here && !sole && !command.reply.empty()) {
+    end_stretch();  // If nobody gets it, its publisher may have to hear so: its parts are counted.
+    return false;
+  }
   if (!goes_on(plan.shards, begin, end, sole)) {
     end_stretch();
     if (!may_begin(publisher, plan.shards, begin, end)) return false;
@@ -98,6 +101,7 @@ void Router::hand_over_stretch() {
     MessageHead& head = *new (record) MessageHead;
     head.flags = message_lines | message_plain;
     if (done.sole) head.flags |= message_sole;
+    if (done.sole && done.publisher->no_responders()) head.flags |= message_request;
     head.account = done.publisher->account();
     head.origin_slot = done.publisher->slot();
     head.origin_generation = done.publisher->generation();
@@ -126,15 +130,22 @@ size_t Router::on_lines(ShardId from, const MessageHead& head, std::string_view 
   bool slow = false;
   for (std::string_view rest = lines.bytes(); !rest.empty(); messages++) {
     const protocol::Step step = lines_parser_.next(rest, text);
-    assert(step.kind == protocol::StepKind::command && text.kind == protocol::CommandKind::pub);
+    assert(step.kind == protocol::StepKind::command && protocol::publishes(text.kind));
     rest.remove_prefix(step.consumed_bytes);
     const Plan& plan = plan_for(memo, head.account, text.subject, remembers);
     const Message message{
         text, text.message.data(), text.message.size(), protocol::line_end_bytes, {}};
     const bool sole = is_sole(head, plan);
-    if (deliver_plain(plan, message, nullptr, sole).slow) {
+    const Given given = deliver_plain(plan, message, nullptr, sole);
+    if (given.slow) {
       slow = true;
       sole_is_slow |= sole;
+    }
+    if (given.messages == 0 && !text.reply.empty() && (head.flags & message_request) != 0) {
+      MessageExtension extension;
+      extension.origin_shard = from;
+      constexpr uint32_t parts = 1;
+      report_lost(extension, head, message, parts);
     }
   }
   if (slow) hold_back(from, head, sole_is_slow);

@@ -276,6 +276,14 @@ TEST_CASE("parser: control bytes are no part of an argument") {
     check("SUB a " + word + "\r\n", expect("SUB [a] [] [" + word + "]\n"));
     check("UNSUB " + word + "\r\n", expect("UNSUB [" + word + "] 0\n"));
   }
+  for (const char byte : {'\0', '\x01', '\r', '\x1f'}) {  // Nor do they stand between arguments.
+    const std::string between(1, byte);
+    for (const std::string& line :
+         {"PUB a" + between + "1", "PUB a r" + between + "1", "HPUB a" + between + "1 1",
+          "HPUB a 1" + between + "1", "HPUB a r" + between + "1 1", "HPUB a r 1" + between + "1"}) {
+      check(line + "\r\nx\r\n", "refused: protocol_violation\n");
+    }
+  }
   check("PUB a 2\rx\n", "refused: protocol_violation\n");
   check("SUB a 1\r\r\n", "refused: protocol_violation\n");
 }
