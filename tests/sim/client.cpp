@@ -170,6 +170,10 @@ void Client::take(const Reply& reply) {
       if (party_.options.user == User::rex &&
           reply.text.find("Permissions Violation") != reply.text.npos)
         break;
+      // Who is somebody by default is so from its first word on.
+      if (stage_.accounts && !habits_.says_connect && out_written_ == 0 &&
+          reply.text.find("Authentication Timeout") != reply.text.npos)
+        break;
       if (!party_.options.may_be_cut_off) {
         World::fail("refused",
                     "client " + std::to_string(party_.id) + " got " + std::string(reply.text));
