@@ -41,6 +41,9 @@ namespace peal::protocol {
 /// One for each connection, and there are many idle ones: it is kept small.
 class Parser {
  public:
+  /// A command is read fast if so many bytes from its beginning on may be read.
+  static constexpr size_t block_bytes = scan::block_bytes + sizeof(uint64_t);
+
   explicit Parser(const Limits& limits) { set_limits(limits); }
 
   Step next(std::string_view input, Command& out);
@@ -92,7 +95,7 @@ inline Step Parser::next(std::string_view input, Command& out) {
 template <CommandKind kind>
 inline bool Parser::next_plain(std::string_view input, Command& out, size_t& consumed_bytes) {
   // The digits of sizes are read as eight bytes, from inside the block.
-  if (input.size() < scan::block_bytes + sizeof(uint64_t)) return false;
+  if (input.size() < block_bytes) return false;
   const char* const bytes = input.data();
 
   constexpr bool has_headers = kind == CommandKind::hpub;

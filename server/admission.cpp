@@ -222,7 +222,7 @@ Connection::Verdict Connection::publish_if_permitted(const protocol::Command& co
   if (is_reserved_reply(command.reply)) {
     return deny_publish(command, protocol::Refusal::publish_reply_denied, command.reply);
   }
-  if (!shard_.router().publish(*this, command)) return Verdict::parked;
+  if (!shard_.router().publish(*this, command, !binary())) return Verdict::parked;
   if (permitted_once) {
     reply_permits_->count(command.subject);
     return Verdict::apart;

@@ -48,7 +48,7 @@ Connection::Verdict Connection::apply(const protocol::Command& command) {
       if (is_reserved_reply(command.reply)) [[unlikely]] {
         return deny_publish(command, protocol::Refusal::publish_reply_denied, command.reply);
       }
-      return shard_.router().publish(*this, command) ? Verdict::done : Verdict::parked;
+      return shard_.router().publish(*this, command, !binary()) ? Verdict::done : Verdict::parked;
     case CommandKind::sub:
       on_sub(command);
       break;

@@ -208,6 +208,7 @@ size_t Connection::parse(std::string_view input) {
   size_t consumed = 0;
   needed_bytes_ = 0;
   protocol::Command command;
+  std::string_view published;  // The last subject.
   while (consumed < input.size()) {
     const std::string_view rest(input.data() + consumed, input.size() - consumed);
     if (route_memo_ && route_memo_->may_repeat(rest)) {
@@ -232,6 +233,7 @@ size_t Connection::parse(std::string_view input) {
     if (!protocol::publishes(command.kind)) shard_.router().end_stretch();
     const Verdict verdict = apply(command);
     if (verdict == Verdict::parked) break;
+    if (protocol::publishes(command.kind)) published = command.subject;
     if (command.kind == protocol::CommandKind::pub && command.reply.empty() &&
         verdict == Verdict::done) {
       const size_t line_bytes =
@@ -245,6 +247,7 @@ size_t Connection::parse(std::string_view input) {
     }
   }
   shard_.router().end_stretch();
+  if (route_memo_ && !published.empty()) route_memo_->name(published);
   return consumed;
 }
 

@@ -171,7 +171,7 @@ class Connection {
   /// Whoever publishes to it has his place in a row, behind those who came before, and takes up so
   /// much time in it. How long he has to wait until then.
   uint16_t place_in_row(uint64_t takes_ns);
-  /// Of the subject that it publishes on now.
+  /// Of the subject that it publishes on, if that has come twice.
   RouteMemo& route_memo() {
     if (route_ == nullptr) use_own_route();
     return *route_;

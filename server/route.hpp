@@ -59,6 +59,12 @@ class RouteMemo {
     forget_line();
     return std::exchange(asked_, route) == route;
   }
+  /// For who asks what it was last, where nothing is remembered.
+  void name(std::string_view subject) {
+    if (version() != 0 || subject.size() > subject_.size()) return;
+    subject_bytes_ = subject.size();
+    std::memcpy(subject_.data(), subject.data(), subject.size());
+  }
   /// Nothing is remembered any more: it is to be of another subject.
   void forget() {
     epoch_ = no_epoch;

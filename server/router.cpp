@@ -47,8 +47,10 @@ Router::Router(Shard& shard, uint64_t seed)
       random_(seed),
       reference_bytes_(std::min(reference_bytes_max, shard.link().record_bytes_max() / 4)),
       in_place_bytes_(std::min(in_place_bytes_max, shard.link().record_bytes_max() / 16)),
-      stretch_bytes_(std::min(stretch_bytes_max, shard.link().record_bytes_max() / 8)),
+      stretch_bytes_(
+          std::clamp(shard.link().record_bytes_max() / 8, sizeof(LinesPart), stretch_bytes_max)),
       lane_memos_(std::make_unique<RouteMemo[]>(shard.link().shards())),
+      lines_memos_(std::make_unique<RouteMemo[]>(shard.link().shards())),
       pressures_(shard.link().shards()),
       targets_(shard.link().shards()) {
   stretch_shards_.reserve(shard.link().shards());
@@ -78,16 +80,19 @@ const Plan& Router::plan_for(RouteMemo& memo, AccountId account, std::string_vie
 
 // ---- From a client.
 
-bool Router::publish(Connection& publisher, const protocol::Command& command) {
+bool Router::publish(Connection& publisher, const protocol::Command& command, bool lies_in_line) {
   RouteMemo& memo = publisher.route_memo();
   constexpr bool remembers = false;
   const Plan& plan = plan_for(memo, publisher.account(), command.subject, remembers);
   Message message{
       command, command.message.data(), command.message.size(), publisher.tail_bytes(), {}};
-  if (may_stretch(plan, publisher, command) && stretch_over(publisher, plan, command)) {
+  const bool may_stretch = lies_in_line && !plan.shards.empty() && plan.queues.empty() &&
+                           message.size < reference_bytes_;
+  if (may_stretch && stretch_over(publisher, plan, command)) {
     publisher.on_published(command);
     constexpr bool sole = false;
-    if (deliver_plain(plan, message, &publisher, sole).slow) hold(publisher, sole);
+    const Given given = deliver_plain(plan, message, &publisher, sole);
+    if (given.hold_ms > 0) hold(publisher, sole, given.hold_ms);
     if (shard_.budget().share_is_full()) publisher.wait_for_share();
     return true;
   }
@@ -119,7 +124,7 @@ bool Router::publish(Connection& publisher, const protocol::Command& command) {
   } else if (given.messages == 0 && !command.reply.empty() && publisher.no_responders()) {
     answer_no_responders(publisher, command.subject, command.reply);
   }
-  if (given.slow) hold(publisher, sole);
+  if (given.hold_ms > 0) hold(publisher, sole, given.hold_ms);
   if (targeted_.size() == 1 && given.messages == 0 && is_pressed(targeted_.front(), publisher)) {
     bite(publisher, targeted_.front(), message.size + 1);
   }

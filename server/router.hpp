@@ -49,8 +49,9 @@ class Router {
   Router(Shard& shard, uint64_t seed);
 
   /// False when a mailbox has no room for it: then nothing was delivered to anyone, and the
-  /// connection is to try again when the shard resumes it.
-  bool publish(Connection& publisher, const protocol::Command& command);
+  /// connection is to try again when the shard resumes it. The command lies in line if the parser
+  /// gave it as it stands in what was received.
+  bool publish(Connection& publisher, const protocol::Command& command, bool lies_in_line);
 
   /// The same for messages on one subject, such as came by the same control line as the last, as
   /// most do. The publisher's memo is of that subject, or of none. Returns how many were taken: all
@@ -82,11 +83,10 @@ class Router {
   size_t kept_bytes() const;
 
  private:
-  enum class Delivery : uint8_t { done, slow };
   /// What became of a message here.
   struct Given {
     uint32_t messages = 0;
-    bool slow = false;  // One who got it is, and its publisher is to be held.
+    uint16_t hold_ms = 0;  // So long its publisher is to be held for the slowest who got it.
   };
 
   /// A subscriber of another shard, or of this one, gets a subject alone and is slow, and a crowd
@@ -123,7 +123,7 @@ class Router {
                       bool sole);
   void deliver(Connection& receiver, Subscription& subscription, const Message& message, bool sole,
                Given& given);
-  Delivery settle(Connection& receiver, bool sole, size_t bytes);
+  uint16_t settle(Connection& receiver, bool sole, size_t bytes);
   size_t publish_run(Connection& publisher, RouteMemo& memo, MessageRun run);
   void press(ShardId there, Connection& publisher, uint16_t hold_ms);
   bool is_pressed_by(const Pressure& pressure, Connection& publisher) const;
@@ -133,16 +133,14 @@ class Router {
   size_t bite_of(ShardId there) const;
   void bite(Connection& publisher, ShardId there, size_t bytes);
   std::optional<size_t> receivers_of_run(const RouteMemo& memo, const Connection* publisher) const;
-  Delivery deliver_run(RouteMemo& memo, const MessageRun& run, const Connection* publisher,
+  uint16_t deliver_run(RouteMemo& memo, const MessageRun& run, const Connection* publisher,
                        bool sole);
-  Delivery deliver_part(RouteMemo& memo, const MessageRun& part, const Connection* publisher,
+  uint16_t deliver_part(RouteMemo& memo, const MessageRun& part, const Connection* publisher,
                         bool sole);
   void append_part(Outbox& outbox, std::string_view head, const MessageRun& part);
   void append_batches(Outbox& outbox, std::string_view sid, std::string_view subject,
                       const MessageRun& part);
   core::BlockRef take_part_block();
-  bool may_stretch(const Plan& plan, const Connection& publisher,
-                   const protocol::Command& command) const;
   bool stretch_over(Connection& publisher, const Plan& plan, const protocol::Command& command);
   bool goes_on(std::span<const ShardId> shards, const char* begin, const char* end, bool sole);
   bool may_begin(Connection& publisher, std::span<const ShardId> shards, const char* begin,
@@ -171,9 +169,9 @@ class Router {
   void hand_over_long(const MessageHead& head, const Message& message, uint64_t route_version);
   bool reroute(const QueuePlan* group, std::string_view name, const MessageHead& head,
                MessageExtension extension, const Message& message);
-  void hold(Connection& publisher, bool sole);
+  void hold(Connection& publisher, bool sole, uint16_t hold_ms);
   void hold_for_sole(ShardId there, Connection& publisher, uint16_t hold_ms);
-  void hold_back(ShardId origin, const MessageHead& head, bool sole);
+  void hold_back(ShardId origin, const MessageHead& head, bool sole, uint16_t hold_ms);
   uint32_t parts_handed_over() const;
   void report_lost(const MessageExtension& extension, const MessageHead& head,
                    const Message& message, uint32_t parts);
@@ -189,8 +187,9 @@ class Router {
   protocol::Parser lines_parser_{{protocol::number_max, protocol::number_max}};
   OpenRequests open_requests_;
   std::vector<core::BlockRef> part_blocks_;  // Of deliver_part(), kept for the next.
-  std::unique_ptr<RouteMemo[]>
-      lane_memos_;  // By the shard that records come from: what each named.
+  // By the shard that records come from: the route that was named last, and that of the last lines.
+  std::unique_ptr<RouteMemo[]> lane_memos_;
+  std::unique_ptr<RouteMemo[]> lines_memos_;
 
   std::vector<Pressure> pressures_;  // By shard.
   size_t bitten_bytes_ = 0;          // In this turn, by those who are part of a crowd.
@@ -203,7 +202,6 @@ class Router {
   std::span<const ShardId> targeted_;  // Shards that get a record: the plan's, or queue_targets_.
   std::vector<ShardId> queue_targets_;
   std::vector<Target> targets_;   // What it says, where queue groups are involved.
-  uint16_t hold_ms_ = 0;          // For the last receiver that was slow.
   bool plain_everywhere_ = true;  // No queue group is, so it says the same to all.
 };
 

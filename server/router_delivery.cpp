@@ -1,5 +1,6 @@
 // One message to one client, in whichever way it is spoken to.
 
+#include <algorithm>
 #include <string>
 
 #include "core/copy.hpp"
@@ -120,7 +121,7 @@ void Router::deliver(Connection& receiver, Subscription& subscription, const Mes
   receiver.count_out(1, content.size);
   if (shard_.is_slow(receiver)) [[unlikely]] {
     const size_t bytes = outbox.pending_bytes() - pending_before;
-    given.slow |= settle(receiver, sole, bytes) == Delivery::slow;
+    given.hold_ms = std::max(given.hold_ms, settle(receiver, sole, bytes));
   }
   if (subscription.delivered_max != 0 && subscription.delivered >= subscription.delivered_max) {
     end_stretch();  // It was published before this changes interest.

@@ -30,37 +30,36 @@ constexpr size_t bitten_bytes_max = 1024 * 1024;
 }  // namespace
 
 // What waits for the receiver, with so many bytes that have just come, is much, which holds its
-// publishers, or too much, which ends it.
-Router::Delivery Router::settle(Connection& receiver, bool sole, size_t bytes) {
+// publishers, or too much, which ends it. Returns for how long they are to be held.
+uint16_t Router::settle(Connection& receiver, bool sole, size_t bytes) {
   const uint64_t pending_max = shard_.options().limits.pending_bytes_max;
   const uint64_t pending = receiver.outbox().pending_bytes();
   receiver.warn_of_slowness();
   if (pending > pending_max) {
     receiver.close(CloseReason::slow_consumer_pending);
-    return Delivery::done;
+    return 0;
   }
   if (!sole) {
-    if (pending * slow_denominator <= pending_max * slow_numerator) return Delivery::done;
-    hold_ms_ = stall_ms;
-    return receiver.progresses(sole) ? Delivery::slow : Delivery::done;
+    const bool slow = pending * slow_denominator > pending_max * slow_numerator;
+    return slow && receiver.progresses(sole) ? stall_ms : 0;
   }
-  if (!receiver.progresses(sole)) return Delivery::done;
+  if (!receiver.progresses(sole)) return 0;
   const uint64_t half = pending_max / 2;
   const uint64_t steps = (pending - half) * hold_steps / (pending_max - half);
   const uint64_t smaller = std::max<uint64_t>(1, usual_pending_max / pending_max);
-  hold_ms_ = receiver.place_in_row((bytes << steps) / 4 * smaller);
-  if (hold_ms_ >= crowd_hold_ms) {
+  const uint16_t hold_ms = receiver.place_in_row((bytes << steps) / 4 * smaller);
+  if (hold_ms >= crowd_hold_ms) {
     presses_ = true;
     slow_slot_ = receiver.slot();
     slow_generation_ = receiver.generation();
   }
-  return hold_ms_ > 0 ? Delivery::slow : Delivery::done;
+  return hold_ms;
 }
 
 // One who publishes to several is read to the end of what has come. Who publishes to one is stopped
 // behind his bite.
-void Router::hold(Connection& publisher, bool sole) {
-  sole ? hold_for_sole(shard_.id(), publisher, hold_ms_) : publisher.want_stall(hold_ms_);
+void Router::hold(Connection& publisher, bool sole, uint16_t hold_ms) {
+  sole ? hold_for_sole(shard_.id(), publisher, hold_ms) : publisher.want_stall(hold_ms);
 }
 
 void Router::hold_for_sole(ShardId there, Connection& publisher, uint16_t hold_ms) {
@@ -79,8 +78,8 @@ void Router::on_hold(ShardId there, const StallRecord& record) {
               : publisher->stall(record.stall_ms);
 }
 
-void Router::hold_back(ShardId origin, const MessageHead& head, bool sole) {
-  const StallRecord record{RecordKind::stall, sole, hold_ms_, head.origin_slot,
+void Router::hold_back(ShardId origin, const MessageHead& head, bool sole, uint16_t hold_ms) {
+  const StallRecord record{RecordKind::stall, sole, hold_ms, head.origin_slot,
                            head.origin_generation};
   if (origin == shard_.id()) return on_hold(origin, record);
   shard_.link().send_stall(origin, record);

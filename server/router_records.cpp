@@ -39,9 +39,9 @@ size_t Router::on_record(ShardId from, std::string_view record) {
     if (const auto receivers = receivers_of_run(memo, nullptr)) {
       const RecordedRun run(head, record);
       const bool sole = (head.flags & message_sole) != 0 && *receivers == 1;
-      if (*receivers > 0 && deliver_run(memo, run.messages(), nullptr, sole) == Delivery::slow) {
-        hold_back(from, head, sole);
-      }
+      const uint16_t hold_ms =
+          *receivers > 0 ? deliver_run(memo, run.messages(), nullptr, sole) : uint16_t{0};
+      if (hold_ms > 0) hold_back(from, head, sole, hold_ms);
       return run.messages().count;
     }
   }
@@ -91,7 +91,8 @@ size_t Router::on_short_record(ShardId from, const MessageHead& head, std::strin
   const Plan& plan = lane_plan(from, head, text.subject);
   const bool sole = is_sole(head, plan);
   const Message message{text, content.data(), head.message_bytes, tail_bytes_of(head), {}};
-  if (deliver_plain(plan, message, nullptr, sole).slow) hold_back(from, head, sole);
+  const Given given = deliver_plain(plan, message, nullptr, sole);
+  if (given.hold_ms > 0) hold_back(from, head, sole, given.hold_ms);
   return 1;
 }
 
@@ -135,7 +136,7 @@ void Router::deliver_record(const Plan& plan, const MessageHead& head,
       lost++;
     }
   }
-  if (given.slow) hold_back(extension.origin_shard, head, sole);
+  if (given.hold_ms > 0) hold_back(extension.origin_shard, head, sole, given.hold_ms);
   if (lost > 0 && given.messages == 0 && (head.flags & message_request) != 0) {
     report_lost(extension, head, message, lost);
   }

@@ -85,7 +85,8 @@ size_t Router::publish_again(Connection& publisher, std::string_view subject,
     command.reply = {};
     command.message = {rest.first, rest.size};
     command.header_bytes = 0;
-    if (!publish(publisher, command)) break;
+    constexpr bool lies_in_line = false;
+    if (!publish(publisher, command, lies_in_line)) break;
     taken++;
   }
   return taken;
@@ -122,8 +123,9 @@ size_t Router::publish_run(Connection& publisher, RouteMemo& memo, MessageRun ru
     hand_over_run(publisher, memo, run, sole);
   }
   publisher.count_in(run.count, run.count * run.size);
-  if (*receivers > 0 && deliver_run(memo, run, &publisher, sole) == Delivery::slow) {
-    hold(publisher, sole);
+  if (*receivers > 0) {
+    const uint16_t hold_ms = deliver_run(memo, run, &publisher, sole);
+    if (hold_ms > 0) hold(publisher, sole, hold_ms);
   }
   budget.spend_elsewhere(run.count * elsewhere_each);
   if (bites) bite(publisher, there, run.count * run.stride_bytes);
@@ -185,29 +187,29 @@ std::optional<size_t> Router::receivers_of_run(const RouteMemo& memo,
   return receivers;
 }
 
-Router::Delivery Router::deliver_run(RouteMemo& memo, const MessageRun& run,
-                                     const Connection* publisher, bool sole) {
+uint16_t Router::deliver_run(RouteMemo& memo, const MessageRun& run, const Connection* publisher,
+                             bool sole) {
   const std::string_view sid = memo.plan().plain.front()->sid();
   const size_t each_bytes = memo.head(sid, run.size).size() + run.size + protocol::line_end_bytes;
   const size_t messages_max = std::max<size_t>(1, part_bytes_max / each_bytes);
-  Delivery slowest = Delivery::done;
+  uint16_t hold_ms = 0;
   for (size_t done = 0; done < run.count;) {
     const size_t now = std::min(run.count - done, messages_max);
     const MessageRun part = run.behind(done).front(now);
-    if (deliver_part(memo, part, publisher, sole) == Delivery::slow) slowest = Delivery::slow;
+    hold_ms = std::max(hold_ms, deliver_part(memo, part, publisher, sole));
     done += now;
   }
-  return slowest;
+  return hold_ms;
 }
 
 // Each subscription gets all of the part before the next one gets any: what one client is sent
 // stays in its order, and bytes that are the same for several are made once.
-Router::Delivery Router::deliver_part(RouteMemo& memo, const MessageRun& part,
-                                      const Connection* publisher, bool sole) {
+uint16_t Router::deliver_part(RouteMemo& memo, const MessageRun& part, const Connection* publisher,
+                              bool sole) {
   const std::span<Subscription* const> subscriptions = memo.plan().plain;
   const std::string_view shared_sid = subscriptions.front()->sid();
   std::array<SharedPart, layouts> shared;
-  Delivery slowest = Delivery::done;
+  uint16_t hold_ms = 0;
   for (Subscription* subscription : subscriptions) {
     Connection* const may_receive = shard_.receiver_of(*subscription, publisher);
     if (may_receive == nullptr) continue;
@@ -247,11 +249,9 @@ Router::Delivery Router::deliver_part(RouteMemo& memo, const MessageRun& part,
     shard_.budget().spend(part.count * work_of(part.size));
     receiver.flush_later();
     receiver.count_out(part.count, part.count * part.size);
-    if (shard_.is_slow(receiver) && settle(receiver, sole, bytes) == Delivery::slow) {
-      slowest = Delivery::slow;
-    }
+    if (shard_.is_slow(receiver)) hold_ms = std::max(hold_ms, settle(receiver, sole, bytes));
   }
-  return slowest;
+  return hold_ms;
 }
 
 void Router::append_part(Outbox& outbox, std::string_view head, const MessageRun& part) {

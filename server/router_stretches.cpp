@@ -3,7 +3,9 @@
 // subjects and sizes themselves. See docs/decisions/0020-stretches.md.
 
 #include <algorithm>
+#include <array>
 #include <cassert>
+#include <cstring>
 #include <utility>
 
 #include "core/copy.hpp"
@@ -23,19 +25,36 @@ const char* line_begin(const protocol::Command& command) {
   return command.kind == protocol::CommandKind::hpub ? pub_at - 1 : pub_at;
 }
 
+/// The parser is quick where it may read a block behind where a command begins; behind the last
+/// lines there is none, and what is there may be written meanwhile. So those are copied.
+class LastBlock {
+ public:
+  /// `rest` itself, or the same with zeros behind it. REQUIRES that it is what follows what was
+  /// given before, once that has been short.
+  std::string_view readable(std::string_view& rest) {
+    if (rest.size() >= block_bytes) return rest;
+    if (!copied_) {
+      std::memcpy(bytes_.data(), rest.data(), rest.size());
+      std::memset(bytes_.data() + rest.size(), 0, block_bytes);
+      rest = {bytes_.data(), rest.size()};
+      copied_ = true;
+    }
+    return {rest.data(), rest.size() + block_bytes};
+  }
+
+ private:
+  static constexpr size_t block_bytes = protocol::Parser::block_bytes;
+  std::array<char, 2 * block_bytes> bytes_;
+  bool copied_ = false;
+};
+
 }  // namespace
 
 // ---- From a client.
 
-// A message that no queue group is asked to take. The other shards hear
-// of it later than of one that goes by itself, so the stretch ends before anything happens that
-// they would have to hear of behind it.
-bool Router::may_stretch(const Plan& plan, const Connection& publisher,
-                         const protocol::Command& command) const {
-  return !plan.shards.empty() && plan.queues.empty() && command.message.size() < reference_bytes_ &&
-         !publisher.binary();
-}
-
+// The other shards hear of these later than of one that goes by itself, so a stretch ends before
+// anything happens that they would have to hear of behind it.
+//
 // Whether the message is part of a stretch now. If it has to go by itself, the one before it has
 // ended.
 bool Router::stretch_over(Connection& publisher, const Plan& plan,
@@ -48,10 +67,9 @@ bool Router::stretch_over(Connection& publisher, const Plan& plan,
   };
   const bool nobody_here = std::ranges::none_of(plan.plain, gets_it);
   const bool sole = nobody_here && plan.shards.size() == 1;
-  if (nobody_here && !sole && !command.reply.empty()) {
-    end_stretch();  // If nobody gets it, its publisher may have to hear so: its parts are counted.
-    return false;
-  }
+  // If nobody gets it, its publisher may have to hear so: its parts are counted.
+  const bool in_parts = nobody_here && !sole && !command.reply.empty() && publisher.no_responders();
+  if (in_parts) return false;
   if (!goes_on(plan.shards, begin, end, sole)) {
     end_stretch();
     if (!may_begin(publisher, plan.shards, begin, end)) return false;
@@ -122,14 +140,15 @@ void Router::hand_over_stretch() {
 
 size_t Router::on_lines(ShardId from, const MessageHead& head, std::string_view content) {
   const RecordedLines lines(head, content);
-  RouteMemo& memo = lane_memos_[from];
+  RouteMemo& memo = lines_memos_[from];
   constexpr bool remembers = false;
   protocol::Command text;
   size_t messages = 0;
-  bool sole_is_slow = false;
-  bool slow = false;
+  bool held_for_sole = false;
+  uint16_t hold_ms = 0;
+  LastBlock last;
   for (std::string_view rest = lines.bytes(); !rest.empty(); messages++) {
-    const protocol::Step step = lines_parser_.next(rest, text);
+    const protocol::Step step = lines_parser_.next(last.readable(rest), text);
     assert(step.kind == protocol::StepKind::command && protocol::publishes(text.kind));
     rest.remove_prefix(step.consumed_bytes);
     const Plan& plan = plan_for(memo, head.account, text.subject, remembers);
@@ -137,9 +156,9 @@ size_t Router::on_lines(ShardId from, const MessageHead& head, std::string_view 
         text, text.message.data(), text.message.size(), protocol::line_end_bytes, {}};
     const bool sole = is_sole(head, plan);
     const Given given = deliver_plain(plan, message, nullptr, sole);
-    if (given.slow) {
-      slow = true;
-      sole_is_slow |= sole;
+    if (given.hold_ms > hold_ms) {
+      hold_ms = given.hold_ms;
+      held_for_sole = sole;
     }
     if (given.messages == 0 && !text.reply.empty() && (head.flags & message_request) != 0) {
       MessageExtension extension;
@@ -148,7 +167,7 @@ size_t Router::on_lines(ShardId from, const MessageHead& head, std::string_view 
       report_lost(extension, head, message, parts);
     }
   }
-  if (slow) hold_back(from, head, sole_is_slow);
+  if (hold_ms > 0) hold_back(from, head, held_for_sole, hold_ms);
   return messages;
 }
 

@@ -50,6 +50,8 @@ class ShardLink {
   static constexpr uint64_t interest_untold_max = 512;
   /// What one shard does for another instead of waking it: more is worth two threads.
   static constexpr size_t lent_bytes_max = 4096;
+  /// Of messages that are told as lines, which take fewer bytes and more work.
+  static constexpr size_t lent_lines_max = 32;
   static constexpr size_t in_place_bytes = sizeof(MessageHead) + sizeof(InPlacePart);
 
   ShardLink(ShardId here, core::Mesh& mesh, core::Reactor& reactor, Interest& interest,
@@ -151,13 +153,12 @@ class ShardLink {
     return peer.data_out->try_append(in_place_bytes);
   }
 
-  /// Room for a MessageHead and so many bytes behind it, which are so many messages. Where they
-  /// were named in lines, whatever route was named before is forgotten. REQUIRES has_room() and
-  /// credit().
+  /// Room for a MessageHead and so many bytes behind it, which are so many messages. REQUIRES
+  /// has_room() and credit().
   char* append_lines(ShardId to, size_t content_bytes, size_t messages) {
     Peer& peer = peers_[to];
     assert(interest_flushed() && peer.side.empty());
-    peer.route_version = 0;
+    peer.told_much |= messages > lent_lines_max;
     peer.data_out->spend(messages - 1);
     return append(to, sizeof(MessageHead) + content_bytes);
   }
