@@ -121,12 +121,16 @@ Step step_as(CommandKind kind, size_t line_bytes, Command& out) {
 
 }  // namespace
 
-Step Parser::next_any(std::string_view input, Command& out) {
-  assert(scanned_bytes_ <= input.size());  // The caller brings back what we did not consume.
+Step Parser::next_hpub(std::string_view input, Command& out) {
   size_t consumed_bytes;
   if (headers_allowed_ && next_plain<CommandKind::hpub>(input, out, consumed_bytes)) {
     return step_over(consumed_bytes);
   }
+  return next_any(input, out);
+}
+
+Step Parser::next_any(std::string_view input, Command& out) {
+  assert(scanned_bytes_ <= input.size());  // The caller brings back what we did not consume.
   const Step step = next_line(input, out);
   if (step.kind != StepKind::need_more) scanned_bytes_ = 0;
   return step;

@@ -63,6 +63,7 @@ class Parser {
  private:
   template <CommandKind kind>
   bool next_plain(std::string_view input, Command& out, size_t& consumed_bytes);
+  Step next_hpub(std::string_view input, Command& out);
   Step next_any(std::string_view input, Command& out);
   Step next_line(std::string_view input, Command& out);
   Step read_pub(std::string_view input, std::string_view arguments, size_t line_bytes,
@@ -86,7 +87,8 @@ inline Step Parser::next(std::string_view input, Command& out) {
   size_t consumed_bytes;
   if (next_plain<CommandKind::pub>(input, out, consumed_bytes)) [[likely]]
     return step_over(consumed_bytes);
-  return next_any(input, out);
+  const bool may_be_hpub = !input.empty() && (input.front() | 0x20) == 'h';
+  return may_be_hpub ? next_hpub(input, out) : next_any(input, out);
 }
 
 // The commands that matter: PUB and HPUB as every client library writes them, whole, with a line of

@@ -38,7 +38,7 @@ class RouteMemo {
     const size_t before_last = last_token_at_;
     return epoch == epoch_ && account == account_ && plan_.for_any_last_token &&
            subject.size() > before_last && subject.size() <= subject_.size() &&
-           std::memcmp(subject.data(), subject_.data(), before_last) == 0 &&
+           core::same_bytes(subject.substr(0, before_last), {subject_.data(), before_last}) &&
            !has_dot(subject.substr(before_last));
   }
   /// From now on it is remembered for that subject. REQUIRES covers().

@@ -91,8 +91,10 @@ bool Router::publish(Connection& publisher, const protocol::Command& command, bo
   if (may_stretch && stretch_over(publisher, plan, command)) {
     publisher.on_published(command);
     constexpr bool sole = false;
-    const Given given = deliver_plain(plan, message, &publisher, sole);
-    if (given.hold_ms > 0) hold(publisher, sole, given.hold_ms);
+    if (!plan.plain.empty()) {
+      const Given given = deliver_plain(plan, message, &publisher, sole);
+      if (given.hold_ms > 0) hold(publisher, sole, given.hold_ms);
+    }
     if (shard_.budget().share_is_full()) publisher.wait_for_share();
     return true;
   }
@@ -111,7 +113,7 @@ bool Router::publish(Connection& publisher, const protocol::Command& command, bo
   targeted_ = plan.shards;
   plain_everywhere_ = plan.queues.empty();
   if (!plain_everywhere_) pick_members(plan, publisher, message);
-  if (!has_room(publisher, message)) return false;
+  if (!targeted_.empty() && !has_room(publisher, message)) return false;
   publisher.on_published(command);
 
   const bool sole = targeted_.empty() && plan.plain.size() + picks_.size() == 1;
