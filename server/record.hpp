@@ -47,7 +47,24 @@ enum MessageFlag : uint16_t {
   message_bare = 128,         // There is no CR LF behind it: its publisher speaks in frames.
   message_names_route = 256,  // Records on the same subject may follow, which do not repeat it.
   message_lines = 512,        // PUBs and HPUBs as they came, or a LinesPart in place of the bytes.
+  message_run = 1024,         // Behind all else stands message behind message, or where they lie.
 };
+
+/// Whether a data record is on the route that was named last in its lane, or names another, or is
+/// on one that nobody will repeat.
+enum class RouteRepeat : uint8_t { none, begins, same };
+
+inline uint16_t flags_of(RouteRepeat repeat) {
+  switch (repeat) {
+    case RouteRepeat::same:
+      return message_same_subject;
+    case RouteRepeat::begins:
+      return message_names_route;
+    case RouteRepeat::none:
+      return 0;
+  }
+  __builtin_unreachable();
+}
 
 /// Messages to plain subscriptions, on the subject of the record before them: behind the head there
 /// is message behind message, each with its CR LF if they have one, or the place where they lie;
@@ -219,7 +236,7 @@ inline void release_reference(std::string_view record) {
     return;
   }
   if ((head.flags & message_in_place) != 0) {
-    const RecordedRun last(head, record.substr(sizeof head));
+    const RecordedRun last(head, record.substr(record.size() - sizeof(InPlacePart)));
     return;
   }
   if ((head.flags & message_by_reference) == 0) return;

@@ -157,15 +157,15 @@ class RouteMemo {
     if (subject.size() > subject_.size()) return;
     subject_bytes_ = subject.size();
     std::memmove(subject_.data(), subject.data(), subject.size());  // It may be our own.
-    if (plan.plain.size() > here_max || plan.shards.size() > elsewhere_.size() ||
-        !plan.queues.empty()) {
-      return;
-    }
+    const bool group_alone = plan.queues.size() == 1 && plan.plain.empty() && plan.shards.empty();
+    if (!plan.queues.empty() && !(group_alone && keep_group(plan.queues.front()))) return;
+    if (plan.plain.size() > here_max || plan.shards.size() > elsewhere_.size()) return;
     epoch_ = epoch;
     last_token_at_ = this->subject().rfind('.') + 1;  // 0 without a dot.
-    here_.assign(plan.plain.begin(), plan.plain.end());
+    if (!group_alone) here_.assign(plan.plain.begin(), plan.plain.end());
     std::copy(plan.shards.begin(), plan.shards.end(), elsewhere_.begin());
     plan_.plain = {here_.data(), plan.plain.size()};
+    plan_.queues = {&group_, plan.queues.size()};
     plan_.shards = {elsewhere_.data(), plan.shards.size()};
     plan_.for_any_last_token = plan.for_any_last_token;
   }
@@ -176,12 +176,29 @@ class RouteMemo {
   // Subscriptions here that are remembered; with more of them, the match is the smaller part of
   // what a message costs.
   static constexpr size_t here_max = 1024;
+  static constexpr size_t elsewhere_max = 8;
+  static constexpr size_t group_name_bytes_max = 32;
   static constexpr size_t subject_bytes_max = 72;
   static constexpr size_t sid_bytes_max = 16;
 
   // `PUB` with its blank and a subject, a size of nine digits, and CR LF.
   static constexpr size_t line_bytes_max = 88;
   static_assert(line_bytes_max >= 4 + subject_bytes_max + 1 + 9 + 2);
+
+  bool keep_group(const QueuePlan& group) {
+    if (group.here.size() > here_max || group.elsewhere.size() > members_elsewhere_.size() ||
+        group.name.size() > group_name_.size()) {
+      return false;
+    }
+    here_.assign(group.here.begin(), group.here.end());
+    std::copy(group.elsewhere.begin(), group.elsewhere.end(), members_elsewhere_.begin());
+    std::copy(group.name.begin(), group.name.end(), group_name_.begin());
+    group_ = {{group_name_.data(), group.name.size()},
+              here_,
+              {members_elsewhere_.data(), group.elsewhere.size()},
+              group.members_elsewhere};
+    return true;
+  }
 
   bool is_line(const char* from) const {
     const size_t bytes = line_bytes_;
@@ -222,7 +239,10 @@ class RouteMemo {
   size_t last_token_at_ = 0;
   Plan plan_;  // Of the arrays below.
   std::vector<Subscription*> here_;
-  std::array<ShardId, 8> elsewhere_;
+  std::array<ShardId, elsewhere_max> elsewhere_;
+  QueuePlan group_;  // Of here_ and the next two, where it is alone.
+  std::array<QueuePlan::Elsewhere, elsewhere_max> members_elsewhere_;
+  std::array<char, group_name_bytes_max> group_name_;
   std::array<char, subject_bytes_max> subject_;
   std::array<char, line_bytes_max> line_;
   size_t head_sid_bytes_ = 0;

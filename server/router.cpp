@@ -14,18 +14,6 @@
 namespace peal::server {
 namespace {
 
-uint16_t flags_of(RouteRepeat repeat) {
-  switch (repeat) {
-    case RouteRepeat::same:
-      return message_same_subject;
-    case RouteRepeat::begins:
-      return message_names_route;
-    case RouteRepeat::none:
-      return 0;
-  }
-  __builtin_unreachable();
-}
-
 /// Makes a large message shareable: by the block it was gathered in, or by one copy.
 bool attach_block(Message& message, const core::BlockRef& gathered) {
   const char* const begin = message.begin;
@@ -134,73 +122,6 @@ bool Router::publish(Connection& publisher, const protocol::Command& command, bo
   return true;
 }
 
-// Chooses who of each group gets the message, before anything is promised: a member here is asked
-// whether it can, a member elsewhere is the other shard's to choose.
-void Router::pick_members(const Plan& plan, const Connection& publisher, const Message& message) {
-  for (Target& target : targets_) {
-    target.plain = false;
-    target.groups_bytes = 0;
-    target.groups.clear();
-  }
-  for (const ShardId to : plan.shards) targets_[to].plain = true;
-  for (const QueuePlan& group : plan.queues) {
-    const auto here = static_cast<uint32_t>(group.here.size());
-    const uint32_t all = here + group.members_elsewhere;
-    Subscription* member = nullptr;
-    if (all > 0 && random_.below(all) < here) member = pick_here(group, &publisher);
-    if (member == nullptr && group.members_elsewhere == 0) member = pick_here(group, &publisher);
-    if (member != nullptr) {
-      picks_.push_back(member);
-    } else if (group.members_elsewhere > 0) {
-      Target& target = targets_[pick_elsewhere(group)];
-      target.groups.push_back(group.name);
-      target.groups_bytes += group_bytes(group.name);
-    }
-  }
-  queue_targets_.clear();
-  for (ShardId to = 0; to < targets_.size(); to++) {
-    Target& target = targets_[to];
-    if (!target.plain && target.groups.empty()) continue;
-    drop_groups_beyond_record(target, message);
-    queue_targets_.push_back(to);
-  }
-  targeted_ = queue_targets_;
-}
-
-// Every member has the same chance, but for those behind one that cannot take it now: to go on from
-// a random place is cheaper than to ask all of them first.
-Subscription* Router::pick_here(const QueuePlan& group, const Connection* publisher) {
-  const auto members = static_cast<uint32_t>(group.here.size());
-  if (members == 0) return nullptr;
-  const uint32_t first = random_.below(members);
-  for (uint32_t i = 0; i < members; i++) {
-    const uint32_t at = first + i < members ? first + i : first + i - members;
-    if (shard_.receiver_of(*group.here[at], publisher) != nullptr) return group.here[at];
-  }
-  return nullptr;
-}
-
-// A shard is chosen by how many members it has, so that all members have the same chance.
-ShardId Router::pick_elsewhere(const QueuePlan& group) {
-  assert(group.members_elsewhere > 0);
-  uint32_t ticket = random_.below(group.members_elsewhere);
-  for (const QueuePlan::Elsewhere& elsewhere : group.elsewhere) {
-    if (ticket < elsewhere.members) return elsewhere.shard;
-    ticket -= elsewhere.members;
-  }
-  __builtin_unreachable();
-}
-
-// The next of the shards that have members, going round: whoever asks all of them finds one that
-// can take the message, where chance might not.
-ShardId Router::next_elsewhere(const QueuePlan& group) const {
-  assert(!group.elsewhere.empty());
-  for (const QueuePlan::Elsewhere& elsewhere : group.elsewhere) {
-    if (elsewhere.shard > shard_.id()) return elsewhere.shard;
-  }
-  return group.elsewhere.front().shard;
-}
-
 // Room in every mailbox that the message goes to, or nowhere: then nothing was delivered to anyone,
 // and the publisher comes back with the same command.
 bool Router::has_room(Connection& publisher, const Message& message) {
@@ -212,15 +133,6 @@ bool Router::has_room(Connection& publisher, const Message& message) {
     }
   }
   return true;
-}
-
-void Router::drop_groups_beyond_record(Target& target, const Message& message) {
-  while (!target.groups.empty() &&
-         record_bytes(message, target.groups_bytes) > shard_.link().record_bytes_max()) {
-    target.groups_bytes -= group_bytes(target.groups.back());
-    target.groups.pop_back();
-    shard_.stats().queue_groups_dropped++;
-  }
 }
 
 void Router::hand_over(const Connection& publisher, const Message& message, uint64_t route_version,

@@ -110,6 +110,12 @@ class Router {
     bool sole = false;      // One shard gets them alone, and nobody here.
   };
 
+  /// The way round the members of a queue group, who share a run.
+  struct Round {
+    size_t place;     // Of the next: members here, then those elsewhere.
+    size_t messages;  // That each of them gets.
+  };
+
   /// What one other shard gets of a message.
   struct Target {
     bool plain = false;
@@ -137,6 +143,10 @@ class Router {
                        bool sole);
   uint16_t deliver_part(RouteMemo& memo, const MessageRun& part, const Connection* publisher,
                         bool sole);
+  uint16_t give_part(RouteMemo& memo, Subscription& subscription, const MessageRun& part,
+                     bool sole);
+  uint16_t count_part(Connection& receiver, Subscription& subscription, const MessageRun& part,
+                      size_t bytes, bool sole);
   void append_part(Outbox& outbox, std::string_view head, const MessageRun& part);
   void append_batches(Outbox& outbox, std::string_view sid, std::string_view subject,
                       const MessageRun& part);
@@ -156,6 +166,15 @@ class Router {
                           bool sole);
   void hand_over_run(const Connection& publisher, const RouteMemo& memo, const MessageRun& run,
                      bool sole);
+  std::optional<Round> begin_round(const RouteMemo& memo, size_t messages);
+  size_t publish_slice(Connection& publisher, RouteMemo& memo, const MessageRun& run, Round& round);
+  bool takes_slice(const RouteMemo& memo, const Subscription& member,
+                   const Connection* publisher) const;
+  ShardId shard_of(const QueuePlan& group, size_t place) const;
+  size_t hand_over_slice(Connection& publisher, const RouteMemo& memo, ShardId to,
+                         MessageRun slice);
+  size_t deliver_slices(RouteMemo& memo, std::string_view group, const MessageRun& run,
+                        uint16_t& hold_ms);
   Subscription* pick_here(const QueuePlan& group, const Connection* publisher);
   ShardId pick_elsewhere(const QueuePlan& group);
   ShardId next_elsewhere(const QueuePlan& group) const;

@@ -62,10 +62,19 @@ size_t Router::on_record(ShardId from, std::string_view record) {
     text.subject = take(record, head.subject_bytes);
   }
   const Plan* plan = &lane_plan(from, head, text.subject);
-  if (is_run(head)) {
+  if (is_run(head) || (head.flags & message_run) != 0) {
     const RecordedRun run(head, record);
     const MessageRun& messages = run.messages();
-    for (size_t i = 0; i < messages.count; i++) {
+    size_t i = 0;
+    if (!groups.empty()) {
+      std::string_view names = groups;
+      const std::string_view group = take(names, take_head<uint32_t>(names));
+      uint16_t hold_ms = 0;
+      i = deliver_slices(memo, group, messages, hold_ms);
+      constexpr bool sole = true;
+      if (hold_ms > 0) hold_back(from, head, sole, hold_ms);
+    }
+    for (; i < messages.count; i++) {
       const char* const begin = messages.behind(i).first;
       deliver_record(*plan, head, extension, groups,
                      {text, begin, messages.size, messages.tail_bytes, {}});

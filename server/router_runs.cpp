@@ -48,6 +48,26 @@ Layout layout_for(const Connection& receiver, const Subscription& subscription) 
   return subscription.literal ? Layout::batch : Layout::named_batch;
 }
 
+struct PartLayout {
+  Layout layout;
+  std::string_view head;     // Of each line; good until the next is laid out.
+  std::string_view subject;  // In the frame.
+  size_t bytes;              // Of all of it.
+};
+
+PartLayout lay_out(RouteMemo& memo, const Connection& receiver, const Subscription& subscription,
+                   const MessageRun& part) {
+  const Layout layout = layout_for(receiver, subscription);
+  if (layout == Layout::lines) {
+    const std::string_view head = memo.head(subscription.sid(), part.size);
+    const size_t each_bytes = head.size() + part.size + protocol::line_end_bytes;
+    return {layout, head, {}, part.count * each_bytes};
+  }
+  const std::string_view subject =
+      layout == Layout::named_batch ? memo.subject() : std::string_view();
+  return {layout, {}, subject, protocol::batch_head_bytes(subject.size()) + part.count * part.size};
+}
+
 /// What was laid out for all who have the same sid.
 struct SharedPart {
   core::BlockRef block;
@@ -72,10 +92,13 @@ size_t Router::publish_again(Connection& publisher, std::string_view subject,
                              const MessageRun& run) {
   end_stretch();
   RouteMemo& memo = publisher.route_memo();
+  std::optional<Round> round = begin_round(memo, run.count);
   size_t taken = 0;
   while (taken < run.count && publisher.ready()) {
     const MessageRun rest = run.behind(taken);
-    if (const size_t now = publish_run(publisher, memo, rest); now > 0) [[likely]] {
+    const size_t now =
+        round ? publish_slice(publisher, memo, rest, *round) : publish_run(publisher, memo, rest);
+    if (now > 0) [[likely]] {
       taken += now;
       continue;
     }
@@ -96,7 +119,7 @@ size_t Router::publish_again(Connection& publisher, std::string_view subject,
 // unusual, and publish() is to look at the next one.
 size_t Router::publish_run(Connection& publisher, RouteMemo& memo, MessageRun run) {
   if (!memo.holds(shard_.interest().epoch()) || run.size >= reference_bytes_ ||
-      !publisher.terse()) {
+      !publisher.terse() || !memo.plan().queues.empty()) {
     return 0;
   }
   const auto receivers = receivers_of_run(memo, &publisher);
@@ -216,42 +239,55 @@ uint16_t Router::deliver_part(RouteMemo& memo, const MessageRun& part, const Con
     Connection& receiver = *may_receive;
     Outbox& outbox = receiver.outbox();
     const std::string_view sid = subscription->sid();
-    const Layout layout = layout_for(receiver, *subscription);
-    const std::string_view head =
-        layout == Layout::lines ? memo.head(sid, part.size) : std::string_view();
-    const std::string_view subject =
-        layout == Layout::named_batch ? memo.subject() : std::string_view();
-    const size_t bytes = layout == Layout::lines
-                             ? part.count * (head.size() + part.size + protocol::line_end_bytes)
-                             : protocol::batch_head_bytes(subject.size()) + part.count * part.size;
-    SharedPart& same = shared[static_cast<size_t>(layout)];
-    const bool may_share = sid == shared_sid && (layout == Layout::lines || part.size > 0);
-    if (subscriptions.size() > 1 && may_share && bytes >= part_reference_bytes_min && !same.block) {
+    const PartLayout laid = lay_out(memo, receiver, *subscription, part);
+    SharedPart& same = shared[static_cast<size_t>(laid.layout)];
+    const bool may_share = sid == shared_sid && (laid.layout == Layout::lines || part.size > 0);
+    if (subscriptions.size() > 1 && may_share && laid.bytes >= part_reference_bytes_min &&
+        !same.block) {
       same.block = take_part_block();
       if (same.block) {
         char* const out = same.block->bytes();
-        if (layout == Layout::lines) {
-          copy_run_as_lines(out, head, part);
+        if (laid.layout == Layout::lines) {
+          copy_run_as_lines(out, laid.head, part);
         } else {
-          write_batch(out, sid, subject, part);
+          write_batch(out, sid, laid.subject, part);
         }
-        same.bytes = {out, bytes};
+        same.bytes = {out, laid.bytes};
       }
     }
     if (same.block && may_share) {
       outbox.append_reference(shard_.pool(), same.block, same.bytes);
-    } else if (layout == Layout::lines) {
-      append_part(outbox, head, part);
+    } else if (laid.layout == Layout::lines) {
+      append_part(outbox, laid.head, part);
     } else {
-      append_batches(outbox, sid, subject, part);
+      append_batches(outbox, sid, laid.subject, part);
     }
-    subscription->count_delivered(part.count);
-    shard_.budget().spend(part.count * work_of(part.size));
-    receiver.flush_later();
-    receiver.count_out(part.count, part.count * part.size);
-    if (shard_.is_slow(receiver)) hold_ms = std::max(hold_ms, settle(receiver, sole, bytes));
+    hold_ms = std::max(hold_ms, count_part(receiver, *subscription, part, laid.bytes, sole));
   }
   return hold_ms;
+}
+
+// To one subscription.
+uint16_t Router::give_part(RouteMemo& memo, Subscription& subscription, const MessageRun& part,
+                           bool sole) {
+  Connection& receiver = shard_.owner(subscription);
+  const PartLayout laid = lay_out(memo, receiver, subscription, part);
+  if (laid.layout == Layout::lines) {
+    append_part(receiver.outbox(), laid.head, part);
+  } else {
+    append_batches(receiver.outbox(), subscription.sid(), laid.subject, part);
+  }
+  return count_part(receiver, subscription, part, laid.bytes, sole);
+}
+
+// It has been appended. Returns for how long its publisher is to be held.
+uint16_t Router::count_part(Connection& receiver, Subscription& subscription,
+                            const MessageRun& part, size_t bytes, bool sole) {
+  subscription.count_delivered(part.count);
+  shard_.budget().spend(part.count * work_of(part.size));
+  receiver.flush_later();
+  receiver.count_out(part.count, part.count * part.size);
+  return shard_.is_slow(receiver) ? settle(receiver, sole, bytes) : uint16_t{0};
 }
 
 void Router::append_part(Outbox& outbox, std::string_view head, const MessageRun& part) {

@@ -36,10 +36,6 @@ namespace peal::server {
 
 class Shard;
 
-/// Whether a data record is on the route that was named last in its lane, or names another, or is
-/// on one that nobody will repeat.
-enum class RouteRepeat : uint8_t { none, begins, same };
-
 class ShardLink {
  public:
   /// What may wait in all side lists of a shard together.
@@ -161,6 +157,13 @@ class ShardLink {
     peer.told_much |= messages > lent_lines_max;
     peer.data_out->spend(messages - 1);
     return append(to, sizeof(MessageHead) + content_bytes);
+  }
+
+  /// Room for a record of so many bytes, which is so many messages. REQUIRES has_room() and
+  /// credit().
+  char* append_slice(ShardId to, size_t record_bytes, size_t messages) {
+    peers_[to].data_out->spend(messages - 1);
+    return append(to, record_bytes);
   }
 
   /// The record that was appended last stands for more than its bytes, and `to` is to read it on a

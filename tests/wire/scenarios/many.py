@@ -146,3 +146,27 @@ def many_to_a_group(scene):
     check(sum(shares) == count, f"{shares} is not {count} in all")
     # Six standard deviations of a fair coin thrown 2000 times are 134.
     check(min(shares) > count // 2 - 134, f"shares of {shares} are not fair")
+
+
+@scenario("many: five members of a group share a burst, each in the order of its publisher")
+def many_in_order_to_a_group(scene):
+    subject, count = scene.subject, 2000
+    members = [scene.connect() for _ in range(5)]
+    for member in members:
+        member.send(b"SUB %s g 1\r\n" % subject)
+        member.fence()
+    publisher = scene.connect()
+    publisher.send(b"".join(b"PUB %s 4\r\n%04d\r\n" % (subject, number) for number in range(count)))
+    publisher.fence()
+    seen = []
+    for member in members:
+        member.send(b"PING\r\n")
+        line, own = b"MSG %s 1 4\r\n" % subject, []
+        while (head := member.read_line()) != b"PONG\r\n":
+            check(head == line, f"{head} is no message of the burst")
+            own.append(int(member.read_line()))
+        check(own == sorted(own), "a member got its messages out of order")
+        # Six standard deviations below a fifth.
+        check(len(own) > 400 - 108, f"{len(own)} is not a fair share of {count}")
+        seen += own
+    check(sorted(seen) == list(range(count)), "not each message came once")

@@ -1,0 +1,232 @@
+// Who of a queue group gets a message, and what its members get of a run.
+
+#include <algorithm>
+#include <cassert>
+#include <optional>
+#include <span>
+
+#include "protocol/writer.hpp"
+#include "server/message_record.hpp"
+#include "server/router.hpp"
+#include "server/shard.hpp"
+
+namespace peal::server {
+namespace {
+
+// A member gets no more of a run at a time, so that what is for one and what is for the next are
+// not far from each other.
+constexpr size_t slice_messages_max = 64;
+
+/// How many of so many messages each of the members gets at a time.
+size_t slice_messages(size_t messages, size_t members) {
+  return std::clamp<size_t>(messages / members, 1, slice_messages_max);
+}
+
+}  // namespace
+
+// Chooses who of each group gets the message, before anything is promised: a member here is asked
+// whether it can, a member elsewhere is the other shard's to choose.
+void Router::pick_members(const Plan& plan, const Connection& publisher, const Message& message) {
+  for (Target& target : targets_) {
+    target.plain = false;
+    target.groups_bytes = 0;
+    target.groups.clear();
+  }
+  for (const ShardId to : plan.shards) targets_[to].plain = true;
+  for (const QueuePlan& group : plan.queues) {
+    const auto here = static_cast<uint32_t>(group.here.size());
+    const uint32_t all = here + group.members_elsewhere;
+    Subscription* member = nullptr;
+    if (all > 0 && random_.below(all) < here) member = pick_here(group, &publisher);
+    if (member == nullptr && group.members_elsewhere == 0) member = pick_here(group, &publisher);
+    if (member != nullptr) {
+      picks_.push_back(member);
+    } else if (group.members_elsewhere > 0) {
+      Target& target = targets_[pick_elsewhere(group)];
+      target.groups.push_back(group.name);
+      target.groups_bytes += group_bytes(group.name);
+    }
+  }
+  queue_targets_.clear();
+  for (ShardId to = 0; to < targets_.size(); to++) {
+    Target& target = targets_[to];
+    if (!target.plain && target.groups.empty()) continue;
+    drop_groups_beyond_record(target, message);
+    queue_targets_.push_back(to);
+  }
+  targeted_ = queue_targets_;
+}
+
+// Every member has the same chance, but for those behind one that cannot take it now: to go on from
+// a random place is cheaper than to ask all of them first.
+Subscription* Router::pick_here(const QueuePlan& group, const Connection* publisher) {
+  const auto members = static_cast<uint32_t>(group.here.size());
+  if (members == 0) return nullptr;
+  const uint32_t first = random_.below(members);
+  for (uint32_t i = 0; i < members; i++) {
+    const uint32_t at = first + i < members ? first + i : first + i - members;
+    if (shard_.receiver_of(*group.here[at], publisher) != nullptr) return group.here[at];
+  }
+  return nullptr;
+}
+
+// A shard is chosen by how many members it has, so that all members have the same chance.
+ShardId Router::pick_elsewhere(const QueuePlan& group) {
+  assert(group.members_elsewhere > 0);
+  uint32_t ticket = random_.below(group.members_elsewhere);
+  for (const QueuePlan::Elsewhere& elsewhere : group.elsewhere) {
+    if (ticket < elsewhere.members) return elsewhere.shard;
+    ticket -= elsewhere.members;
+  }
+  __builtin_unreachable();
+}
+
+// The next of the shards that have members, going round: whoever asks all of them finds one that
+// can take the message, where chance might not.
+ShardId Router::next_elsewhere(const QueuePlan& group) const {
+  assert(!group.elsewhere.empty());
+  for (const QueuePlan::Elsewhere& elsewhere : group.elsewhere) {
+    if (elsewhere.shard > shard_.id()) return elsewhere.shard;
+  }
+  return group.elsewhere.front().shard;
+}
+
+void Router::drop_groups_beyond_record(Target& target, const Message& message) {
+  while (!target.groups.empty() &&
+         record_bytes(message, target.groups_bytes) > shard_.link().record_bytes_max()) {
+    target.groups_bytes -= group_bytes(target.groups.back());
+    target.groups.pop_back();
+    shard_.stats().queue_groups_dropped++;
+  }
+}
+
+// ---- Runs for a group that alone gets them.
+
+// Each member in turn, from a random one on: nobody gets more than his part of a run. One that is
+// shorter than twice round goes message by message, as chance has it.
+std::optional<Router::Round> Router::begin_round(const RouteMemo& memo, size_t messages) {
+  const std::span<const QueuePlan> queues = memo.plan().queues;
+  if (queues.empty()) return {};
+  const size_t members = queues.front().here.size() + queues.front().members_elsewhere;
+  if (members == 0 || messages < 2 * members) return {};
+  return Round{random_.below(static_cast<uint32_t>(members)), slice_messages(messages, members)};
+}
+
+// What the next member gets of the run. 0 when something is unusual, and publish() is to look at
+// the next message.
+size_t Router::publish_slice(Connection& publisher, RouteMemo& memo, const MessageRun& run,
+                             Round& round) {
+  if (!memo.holds(shard_.interest().epoch()) || run.size >= reference_bytes_ ||
+      !publisher.terse() || shard_.tracing()) {
+    return 0;
+  }
+  const QueuePlan& group = memo.plan().queues.front();
+  const size_t here = group.here.size();
+  const size_t place = round.place++ % (here + group.members_elsewhere);
+  MessageRun slice = run.front(std::min(run.count, round.messages));
+  if (place >= here) {
+    slice.count = hand_over_slice(publisher, memo, shard_of(group, place - here), slice);
+    publisher.count_in(slice.count, slice.count * slice.size);
+  } else {
+    slice.count = std::min(slice.count, shard_.budget().room_in_share(work_of(slice.size), 0));
+    if (!takes_slice(memo, *group.here[place], &publisher)) return 0;
+    publisher.count_in(slice.count, slice.count * slice.size);
+    constexpr bool sole = true;
+    const uint16_t hold_ms = give_part(memo, *group.here[place], slice, sole);
+    if (hold_ms > 0) hold(publisher, sole, hold_ms);
+  }
+  if (shard_.budget().share_is_full()) publisher.wait_for_share();
+  return slice.count;
+}
+
+// As pick_elsewhere(), of this place among them.
+ShardId Router::shard_of(const QueuePlan& group, size_t place) const {
+  for (const QueuePlan::Elsewhere& elsewhere : group.elsewhere) {
+    if (place < elsewhere.members) return elsewhere.shard;
+    place -= elsewhere.members;
+  }
+  __builtin_unreachable();
+}
+
+// Whether it may be given several at once: none of them is the last that it wants.
+bool Router::takes_slice(const RouteMemo& memo, const Subscription& member,
+                         const Connection* publisher) const {
+  return member.delivered_max == 0 && memo.keeps_head(member.sid()) &&
+         shard_.receiver_of(member, publisher) != nullptr;
+}
+
+// To those of the group that are there, whoever that shard chooses. Returns how many.
+size_t Router::hand_over_slice(Connection& publisher, const RouteMemo& memo, ShardId to,
+                               MessageRun slice) {
+  ShardLink& link = shard_.link();
+  slice.count = std::min({slice.count, link.credit(to, slice.count),
+                          shard_.budget().room_in_share(0, link.price(to))});
+  const std::string_view group = memo.plan().queues.front().name;
+  const size_t head_bytes = sizeof(MessageHead) + sizeof(MessageExtension) + group_bytes(group);
+  const size_t content_bytes = slice.count * slice.content_bytes();
+  const size_t record_bytes =
+      head_bytes + memo.subject().size() + std::max(content_bytes, sizeof(InPlacePart));
+  if (slice.count == 0 || is_pressed(to, publisher) || record_bytes > link.record_bytes_max() ||
+      !link.has_room(to, record_bytes)) {
+    return 0;
+  }
+  core::BufferHold* const hold =
+      content_bytes >= in_place_bytes_ ? shard_.reactor().hold(slice.first) : nullptr;
+  const RouteRepeat repeat = link.repeats_route(to, memo.version());
+  const std::string_view subject =
+      repeat == RouteRepeat::same ? std::string_view() : memo.subject();
+  char* const record = link.append_slice(
+      to, head_bytes + subject.size() + (hold != nullptr ? sizeof(InPlacePart) : content_bytes),
+      slice.count);
+
+  MessageHead& head = *new (record) MessageHead;
+  head.flags = message_run | message_extended | message_sole | flags_of(repeat);
+  if (slice.tail_bytes == 0) head.flags |= message_bare;
+  head.account = publisher.account();
+  head.subject_bytes = static_cast<uint32_t>(memo.subject().size());
+  head.message_bytes = static_cast<uint32_t>(slice.size);
+  head.origin_slot = publisher.slot();
+  head.origin_generation = publisher.generation();
+  MessageExtension extension;
+  extension.groups_bytes = static_cast<uint32_t>(group_bytes(group));
+  extension.origin_shard = shard_.id();
+  char* out = put(record + sizeof head, &extension, sizeof extension);
+  out = protocol::write_text(write_groups(out, {&group, 1}), subject);
+  if (hold != nullptr) {
+    head.flags |= message_in_place;
+    link.told_much(to);
+    const InPlacePart part{hold, slice.first, static_cast<uint32_t>(slice.stride_bytes),
+                           static_cast<uint32_t>(slice.count)};
+    put(out, &part, sizeof part);
+  } else {
+    copy_run(out, {}, slice);
+  }
+  shard_.stats().messages_to_shards++;
+  shard_.budget().spend_elsewhere(slice.count * link.price(to));
+  return slice.count;
+}
+
+// Of a run for that group, from another shard. Returns how many were given; the next one has to be
+// looked at by itself.
+size_t Router::deliver_slices(RouteMemo& memo, std::string_view group, const MessageRun& run,
+                              uint16_t& hold_ms) {
+  if (!memo.holds(shard_.interest().epoch()) || shard_.tracing()) return 0;
+  const std::span<const QueuePlan> queues = memo.plan().queues;
+  if (queues.empty() || queues.front().name != group || queues.front().here.empty()) return 0;
+  const std::span<Subscription* const> members = queues.front().here;
+  const size_t messages = slice_messages(run.count, members.size());
+  size_t place = random_.below(static_cast<uint32_t>(members.size()));
+  size_t done = 0;
+  while (done < run.count) {
+    Subscription& member = *members[place++ % members.size()];
+    if (!takes_slice(memo, member, nullptr)) break;
+    const MessageRun rest = run.behind(done);
+    const MessageRun slice = rest.front(std::min(rest.count, messages));
+    constexpr bool sole = true;
+    hold_ms = std::max(hold_ms, give_part(memo, member, slice, sole));
+    done += slice.count;
+  }
+  return done;
+}
+
+}  // namespace peal::server
