@@ -84,6 +84,7 @@ bool Connection::watch_handshake(int64_t now_ns) {
       start_admission_clock();
       return false;
     }
+    shard_.on_failed_handshake(*this, "it took too long");
     close(CloseReason::tls_handshake);  // Without a word: it would be read as a broken record.
     return true;
   }
