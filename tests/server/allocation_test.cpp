@@ -232,6 +232,16 @@ TEST_CASE("allocation: messages on a thousand subjects to a wildcard allocate no
   }
 }
 
+TEST_CASE(
+    "allocation: messages on subjects whose subscribers are here and there allocate nothing") {
+  World world;
+  const std::vector<int> descriptors = {world.subscribe(0, "orders.1"),
+                                        world.subscribe(1, "orders.2"),
+                                        world.subscribe(1, "orders.3")};
+  const Stream stream({"orders.1", "orders.2", "orders.3"}, 16, messages_wanted);
+  check(world, stream, descriptors, 1);
+}
+
 TEST_CASE("allocation: a message with a reply, and one that nobody wants, allocate nothing") {
   std::string line = "PUB orders.new _INBOX.abcdefghijklmnopqrstuv.1 5\r\nhello\r\n";
   for (const ShardId shard : {ShardId{0}, ShardId{1}}) {
