@@ -55,8 +55,7 @@ class RouteMemo {
   /// longer than to find a plan in a cache, so who goes from one subject to the next does not do
   /// it.
   bool comes_again(uint64_t route) {
-    epoch_ = no_epoch;
-    forget_line();
+    forget_plan();
     return std::exchange(asked_, route) == route;
   }
   /// For who asks what it was last, where nothing is remembered.
@@ -67,8 +66,7 @@ class RouteMemo {
   }
   /// Nothing is remembered any more: it is to be of another subject.
   void forget() {
-    epoch_ = no_epoch;
-    forget_line();
+    forget_plan();
     forget_permitted();
   }
   /// The same for a subject that is known to be the remembered one.
@@ -149,8 +147,7 @@ class RouteMemo {
   /// Keeps it if it is simple enough; the subject in any case, if it is of subject_bytes_max.
   void remember(uint64_t epoch, uint64_t version, AccountId account, std::string_view subject,
                 const Plan& plan) {
-    epoch_ = no_epoch;
-    forget_line();
+    forget_plan();
     head_message_bytes_ = no_size;
     version_ = version;
     account_ = account;
@@ -176,6 +173,7 @@ class RouteMemo {
   // Subscriptions here that are remembered; with more of them, the match is the smaller part of
   // what a message costs.
   static constexpr size_t here_max = 1024;
+  static constexpr size_t group_here_max = 256;
   static constexpr size_t elsewhere_max = 8;
   static constexpr size_t group_name_bytes_max = 32;
   static constexpr size_t subject_bytes_max = 72;
@@ -185,8 +183,14 @@ class RouteMemo {
   static constexpr size_t line_bytes_max = 88;
   static_assert(line_bytes_max >= 4 + subject_bytes_max + 1 + 9 + 2);
 
+  void forget_plan() {
+    epoch_ = no_epoch;
+    plan_ = {};
+    forget_line();
+  }
+
   bool keep_group(const QueuePlan& group) {
-    if (group.here.size() > here_max || group.elsewhere.size() > members_elsewhere_.size() ||
+    if (group.here.size() > group_here_max || group.elsewhere.size() > members_elsewhere_.size() ||
         group.name.size() > group_name_.size()) {
       return false;
     }

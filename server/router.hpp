@@ -112,8 +112,10 @@ class Router {
 
   /// The way round the members of a queue group, who share a run.
   struct Round {
-    size_t place;     // Of the next: members here, then those elsewhere.
-    size_t messages;  // That each of them gets.
+    uint64_t version = 0;  // Of the route that it is of.
+    size_t place = 0;      // Of the next: members here, then those elsewhere.
+    size_t messages = 0;   // That each of them gets; 0: it is no round.
+    size_t left = 0;       // Of those of the next.
   };
 
   /// What one other shard gets of a message.
@@ -166,10 +168,9 @@ class Router {
                           bool sole);
   void hand_over_run(const Connection& publisher, const RouteMemo& memo, const MessageRun& run,
                      bool sole);
-  std::optional<Round> begin_round(const RouteMemo& memo, size_t messages);
+  Round begin_round(const RouteMemo& memo, size_t messages);
+  bool take_slices(const RouteMemo& memo, std::span<Subscription* const> members) const;
   size_t publish_slice(Connection& publisher, RouteMemo& memo, const MessageRun& run, Round& round);
-  bool takes_slice(const RouteMemo& memo, const Subscription& member,
-                   const Connection* publisher) const;
   ShardId shard_of(const QueuePlan& group, size_t place) const;
   size_t hand_over_slice(Connection& publisher, const RouteMemo& memo, ShardId to,
                          MessageRun slice);

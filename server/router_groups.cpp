@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <optional>
 #include <span>
 
 #include "protocol/writer.hpp"
@@ -103,37 +102,53 @@ void Router::drop_groups_beyond_record(Target& target, const Message& message) {
 // ---- Runs for a group that alone gets them.
 
 // Each member in turn, from a random one on: nobody gets more than his part of a run. One that is
-// shorter than twice round goes message by message, as chance has it.
-std::optional<Router::Round> Router::begin_round(const RouteMemo& memo, size_t messages) {
-  const std::span<const QueuePlan> queues = memo.plan().queues;
-  if (queues.empty()) return {};
-  const size_t members = queues.front().here.size() + queues.front().members_elsewhere;
-  if (members == 0 || messages < 2 * members) return {};
-  return Round{random_.below(static_cast<uint32_t>(members)), slice_messages(messages, members)};
+// shorter than twice round goes message by message, as chance has it; and so does all, if there is
+// a member who would be passed over otherwise.
+Router::Round Router::begin_round(const RouteMemo& memo, size_t messages) {
+  const QueuePlan& group = memo.plan().queues.front();
+  const size_t members = group.here.size() + group.members_elsewhere;
+  Round round{memo.version(), 0, 0, 0};
+  if (members == 0 || messages < 2 * members || !take_slices(memo, group.here)) return round;
+  round.place = random_.below(static_cast<uint32_t>(members));
+  round.messages = round.left = slice_messages(messages, members);
+  return round;
+}
+
+// Whether they may be given several at once: for none of them is one of these the last.
+bool Router::take_slices(const RouteMemo& memo, std::span<Subscription* const> members) const {
+  return std::ranges::all_of(members, [&](const Subscription* member) {
+    return member->delivered_max == 0 && memo.keeps_head(member->sid());
+  });
 }
 
 // What the next member gets of the run. 0 when something is unusual, and publish() is to look at
-// the next message.
+// the next message; or when the publisher waits for room.
 size_t Router::publish_slice(Connection& publisher, RouteMemo& memo, const MessageRun& run,
                              Round& round) {
-  if (!memo.holds(shard_.interest().epoch()) || run.size >= reference_bytes_ ||
-      !publisher.terse() || shard_.tracing()) {
-    return 0;
-  }
+  if (round.version != memo.version()) round = begin_round(memo, run.count);
+  if (round.messages == 0 || shard_.tracing()) return 0;
   const QueuePlan& group = memo.plan().queues.front();
   const size_t here = group.here.size();
-  const size_t place = round.place++ % (here + group.members_elsewhere);
-  MessageRun slice = run.front(std::min(run.count, round.messages));
-  if (place >= here) {
-    slice.count = hand_over_slice(publisher, memo, shard_of(group, place - here), slice);
+  MessageRun slice = run.front(std::min(run.count, round.left));
+  if (round.place >= here) {
+    slice.count = hand_over_slice(publisher, memo, shard_of(group, round.place - here), slice);
+    if (slice.count == 0) return 0;
     publisher.count_in(slice.count, slice.count * slice.size);
-  } else {
+  } else if (Subscription& member = *group.here[round.place];
+             shard_.receiver_of(member, &publisher) != nullptr) {
     slice.count = std::min(slice.count, shard_.budget().room_in_share(work_of(slice.size), 0));
-    if (!takes_slice(memo, *group.here[place], &publisher)) return 0;
     publisher.count_in(slice.count, slice.count * slice.size);
     constexpr bool sole = true;
-    const uint16_t hold_ms = give_part(memo, *group.here[place], slice, sole);
+    const uint16_t hold_ms = give_part(memo, member, slice, sole);
     if (hold_ms > 0) hold(publisher, sole, hold_ms);
+  } else {
+    slice.count = 0;
+    round.left = 0;
+  }
+  round.left -= slice.count;
+  if (round.left == 0) {
+    round.place = (round.place + 1) % (here + group.members_elsewhere);
+    round.left = round.messages;
   }
   if (shard_.budget().share_is_full()) publisher.wait_for_share();
   return slice.count;
@@ -148,30 +163,35 @@ ShardId Router::shard_of(const QueuePlan& group, size_t place) const {
   __builtin_unreachable();
 }
 
-// Whether it may be given several at once: none of them is the last that it wants.
-bool Router::takes_slice(const RouteMemo& memo, const Subscription& member,
-                         const Connection* publisher) const {
-  return member.delivered_max == 0 && memo.keeps_head(member.sid()) &&
-         shard_.receiver_of(member, publisher) != nullptr;
-}
-
-// To those of the group that are there, whoever that shard chooses. Returns how many.
+// To those of the group that are there, whoever that shard chooses: as many as there is room for. 0
+// when there is none, and the publisher waits.
 size_t Router::hand_over_slice(Connection& publisher, const RouteMemo& memo, ShardId to,
                                MessageRun slice) {
   ShardLink& link = shard_.link();
-  slice.count = std::min({slice.count, link.credit(to, slice.count),
-                          shard_.budget().room_in_share(0, link.price(to))});
   const std::string_view group = memo.plan().queues.front().name;
   const size_t head_bytes = sizeof(MessageHead) + sizeof(MessageExtension) + group_bytes(group);
-  const size_t content_bytes = slice.count * slice.content_bytes();
-  const size_t record_bytes =
-      head_bytes + memo.subject().size() + std::max(content_bytes, sizeof(InPlacePart));
-  if (slice.count == 0 || is_pressed(to, publisher) || record_bytes > link.record_bytes_max() ||
-      !link.has_room(to, record_bytes)) {
-    return 0;
+  const size_t named_bytes = head_bytes + memo.subject().size();
+  slice.count = std::min({slice.count, link.credit(to, slice.count),
+                          shard_.budget().room_in_share(0, link.price(to))});
+  core::BufferHold* hold = nullptr;
+  if (slice.count * slice.content_bytes() >= in_place_bytes_ &&
+      link.has_room(to, named_bytes + sizeof(InPlacePart))) {
+    hold = shard_.reactor().hold(slice.first);
   }
-  core::BufferHold* const hold =
-      content_bytes >= in_place_bytes_ ? shard_.reactor().hold(slice.first) : nullptr;
+  if (hold == nullptr) {
+    const size_t content_bytes_max =
+        link.record_bytes_max() - std::min(named_bytes, link.record_bytes_max());
+    slice.count = std::min(slice.count, content_bytes_max / slice.content_bytes());
+    while (slice.count > 0 &&
+           !link.has_room(to, named_bytes + slice.count * slice.content_bytes())) {
+      slice.count /= 2;
+    }
+    if (slice.count == 0) {
+      shard_.park(publisher, to, named_bytes + slice.content_bytes());
+      return 0;
+    }
+  }
+  const size_t content_bytes = slice.count * slice.content_bytes();
   const RouteRepeat repeat = link.repeats_route(to, memo.version());
   const std::string_view subject =
       repeat == RouteRepeat::same ? std::string_view() : memo.subject();
@@ -207,19 +227,24 @@ size_t Router::hand_over_slice(Connection& publisher, const RouteMemo& memo, Sha
 }
 
 // Of a run for that group, from another shard. Returns how many were given; the next one has to be
-// looked at by itself.
+// looked at by itself. REQUIRES that the memo is of the run's route, if it is of any.
 size_t Router::deliver_slices(RouteMemo& memo, std::string_view group, const MessageRun& run,
                               uint16_t& hold_ms) {
   if (!memo.holds(shard_.interest().epoch()) || shard_.tracing()) return 0;
   const std::span<const QueuePlan> queues = memo.plan().queues;
-  if (queues.empty() || queues.front().name != group || queues.front().here.empty()) return 0;
+  if (queues.empty() || queues.front().name != group) return 0;
   const std::span<Subscription* const> members = queues.front().here;
+  if (members.empty() || !take_slices(memo, members)) return 0;
   const size_t messages = slice_messages(run.count, members.size());
   size_t place = random_.below(static_cast<uint32_t>(members.size()));
   size_t done = 0;
-  while (done < run.count) {
+  for (size_t passed = 0; done < run.count && passed < members.size();) {
     Subscription& member = *members[place++ % members.size()];
-    if (!takes_slice(memo, member, nullptr)) break;
+    if (shard_.receiver_of(member, nullptr) == nullptr) {
+      passed++;
+      continue;
+    }
+    passed = 0;
     const MessageRun rest = run.behind(done);
     const MessageRun slice = rest.front(std::min(rest.count, messages));
     constexpr bool sole = true;

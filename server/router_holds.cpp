@@ -27,6 +27,13 @@ constexpr int64_t pressed_for_ns = core::second_ns;
 // What a crowd may say in a turn to one that has just been slow.
 constexpr size_t bitten_bytes_max = 1024 * 1024;
 
+/// Whether its route is known, and leads to no queue group, whose members are not all slow if one
+/// is.
+bool publishes_to_one(Connection& publisher) {
+  const RouteMemo& memo = publisher.route_memo();
+  return memo.version() != 0 && memo.plan().queues.empty();
+}
+
 }  // namespace
 
 // What waits for the receiver, with so many bytes that have just come, is much, which holds its
@@ -89,7 +96,7 @@ void Router::hold_back(ShardId origin, const MessageHead& head, bool sole, uint1
 
 // Two who publish on one subject are a crowd.
 void Router::press(ShardId there, Connection& publisher, uint16_t hold_ms) {
-  if (publisher.route_memo().version() == 0) return;  // It goes from subject to subject.
+  if (!publishes_to_one(publisher)) return;
   Pressure& pressure = pressures_[there];
   const std::string_view subject = publisher.route_memo().subject();
   const int64_t now_ns = shard_.now_ns();
@@ -108,8 +115,7 @@ void Router::press(ShardId there, Connection& publisher, uint16_t hold_ms) {
 
 bool Router::is_pressed_by(const Pressure& pressure, Connection& publisher) const {
   return shard_.now_ns() < pressure.until_ns && publisher.account() == pressure.account &&
-         publisher.route_memo().version() != 0 &&
-         publisher.route_memo().subject() == pressure.subject;
+         publishes_to_one(publisher) && publisher.route_memo().subject() == pressure.subject;
 }
 
 // How many bytes of a run are published before it is asked again how things are there.

@@ -1,6 +1,7 @@
 // What comes from another shard: everyone here whom a record concerns gets it.
 
 #include <algorithm>
+#include <cassert>
 
 #include "protocol/headers.hpp"
 #include "server/message_record.hpp"
@@ -67,6 +68,7 @@ size_t Router::on_record(ShardId from, std::string_view record) {
     const MessageRun& messages = run.messages();
     size_t i = 0;
     if (!groups.empty()) {
+      assert((head.flags & (message_names_route | message_same_subject)) != 0);
       std::string_view names = groups;
       const std::string_view group = take(names, take_head<uint32_t>(names));
       uint16_t hold_ms = 0;

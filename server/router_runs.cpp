@@ -92,16 +92,18 @@ size_t Router::publish_again(Connection& publisher, std::string_view subject,
                              const MessageRun& run) {
   end_stretch();
   RouteMemo& memo = publisher.route_memo();
-  std::optional<Round> round = begin_round(memo, run.count);
+  Round round;
   size_t taken = 0;
   while (taken < run.count && publisher.ready()) {
     const MessageRun rest = run.behind(taken);
-    const size_t now =
-        round ? publish_slice(publisher, memo, rest, *round) : publish_run(publisher, memo, rest);
-    if (now > 0) [[likely]] {
-      taken += now;
-      continue;
+    size_t now = 0;
+    if (memo.holds(shard_.interest().epoch()) && rest.size < reference_bytes_ && publisher.terse())
+        [[likely]] {
+      now = memo.plan().queues.empty() ? publish_run(publisher, memo, rest)
+                                       : publish_slice(publisher, memo, rest, round);
     }
+    taken += now;
+    if (now > 0 || !publisher.ready()) continue;
     protocol::Command command;
     command.kind = protocol::CommandKind::pub;
     command.subject = subject;
@@ -118,10 +120,6 @@ size_t Router::publish_again(Connection& publisher, std::string_view subject,
 // As many of them as there is room for in every mailbox that they go to. 0 when something is
 // unusual, and publish() is to look at the next one.
 size_t Router::publish_run(Connection& publisher, RouteMemo& memo, MessageRun run) {
-  if (!memo.holds(shard_.interest().epoch()) || run.size >= reference_bytes_ ||
-      !publisher.terse() || !memo.plan().queues.empty()) {
-    return 0;
-  }
   const auto receivers = receivers_of_run(memo, &publisher);
   if (!receivers) return 0;
   TurnBudget& budget = shard_.budget();

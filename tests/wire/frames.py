@@ -110,6 +110,17 @@ class FrameConnection:
             self.waiting = messages_of(head, body)
         return self.waiting.pop(0)
 
+    def message_or_pong(self):
+        """None for a PONG."""
+        if not self.waiting:
+            head, body = self.read_frame()
+            if head[1] == PONG:
+                return None
+            if head[1] not in (MSG, MSG_BATCH):
+                raise Failure(f"expected a message or PONG, seen {head} {show(body)}")
+            self.waiting = messages_of(head, body)
+        return self.waiting.pop(0)
+
     def expect(self, sid, payload, subject=b"", reply=b"", headers=b""):
         seen, expected = self.message(), (sid, subject, reply, headers, payload)
         if seen != expected:

@@ -164,6 +164,28 @@ def cuts(scene):
         wire.close()
 
 
+@binary("a batch for a group and one for plain subscribers behind it are not taken for each other")
+def batches_in_turn(scene):
+    group, plain = scene.subject + b".group", scene.subject + b".plain"
+    readers = [dial(scene) for _ in range(2)]
+    for reader in readers:
+        reader.send(sub(group, 1, b"g") + sub(plain, 2))
+        reader.fence()
+    publisher = dial(scene)
+    for _ in range(4):
+        publisher.send(pub_batch([b"g"] * 100, group) + pub_batch([b"p"] * 100, plain))
+        publisher.fence()
+    counts = {1: 0, 2: 0}
+    for reader in readers:
+        own = {1: 0, 2: 0}
+        reader.send(frames.ping())
+        while (message := reader.message_or_pong()) is not None:
+            own[message[0]] += 1
+        check(own[2] == 400, f"{own[2]} of 400 plain messages came")
+        counts[1] += own[1]
+    check(counts[1] == 400, f"{counts[1]} of 400 messages came to the group")
+
+
 @binary("a large message crosses, in any direction")
 def large(scene):
     subject, payload = scene.subject, os.urandom(300_000)

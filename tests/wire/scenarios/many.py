@@ -125,6 +125,11 @@ def many_subscribers(scene):
         subscriber.fence()
 
 
+def brisk(scene):
+    """One whose messages are not looked at one by one: it is not pedantic."""
+    return scene.connect(pedantic=False)
+
+
 @scenario("many: two members of a group share fairly")
 def many_to_a_group(scene):
     subject, count = scene.subject, 2000
@@ -132,7 +137,7 @@ def many_to_a_group(scene):
     for member in members:
         member.send(b"SUB %s g 1\r\n" % subject)
         member.fence()
-    publisher = scene.connect()
+    publisher = brisk(scene)
     publisher.send(b"PUB %s 1\r\nx\r\n" % subject * count)
     publisher.fence()
     shares = []
@@ -155,7 +160,7 @@ def many_in_order_to_a_group(scene):
     for member in members:
         member.send(b"SUB %s g 1\r\n" % subject)
         member.fence()
-    publisher = scene.connect()
+    publisher = brisk(scene)
     publisher.send(b"".join(b"PUB %s 4\r\n%04d\r\n" % (subject, number) for number in range(count)))
     publisher.fence()
     seen = []
@@ -170,3 +175,78 @@ def many_in_order_to_a_group(scene):
         check(len(own) > 400 - 108, f"{len(own)} is not a fair share of {count}")
         seen += own
     check(sorted(seen) == list(range(count)), "not each message came once")
+
+
+def burst_to(publisher, subject, count):
+    publisher.send(b"PUB %s 1\r\nx\r\n" % subject * count)
+    publisher.fence()
+
+
+def count_until_pong(connection, line):
+    """How many messages with this line came, and that nothing else did."""
+    connection.send(b"PING\r\n")
+    count = 0
+    while (head := connection.read_line()) != b"PONG\r\n":
+        check(head == line, f"{head} is not {line}")
+        check(connection.read_line() == b"x\r\n", "not what was said")
+        count += 1
+    return count
+
+
+@scenario("many: bursts go on when the workers of a group have gone, and others have come")
+def bursts_without_workers(scene):
+    subject, publisher = scene.subject, brisk(scene)
+    for _ in range(4):
+        workers = [scene.connect() for _ in range(4)]
+        for worker in workers:
+            worker.send(b"SUB %s g 1\r\n" % subject)
+            worker.fence()
+        burst_to(publisher, subject, 100)
+        shares = [count_until_pong(worker, b"MSG %s 1 1\r\n" % subject) for worker in workers]
+        check(sum(shares) == 100, f"{shares} is not 100 in all")
+        for worker in workers:
+            worker.close()
+        others = [scene.connect() for _ in range(8)]
+        for other in others:
+            other.send(b"SUB %s.else 1\r\n" % subject)
+            other.fence()
+        burst_to(publisher, subject, 400)
+        for other in others:
+            check(count_until_pong(other, b"") == 0, "a message for nobody was given to somebody")
+            other.close()
+
+
+@scenario("many: two plain subscribers in the place of two workers get all of a burst, both")
+def subscribers_for_workers(scene):
+    subject, publisher = scene.subject, brisk(scene)
+    line = b"MSG %s 1 1\r\n" % subject
+    readers = [scene.connect() for _ in range(2)]
+    for reader in readers:
+        reader.send(b"SUB %s g 1\r\n" % subject)
+        reader.fence()
+    burst_to(publisher, subject, 200)
+    shares = [count_until_pong(reader, line) for reader in readers]
+    check(sum(shares) == 200, f"{shares} is not 200 in all")
+    for reader in readers:
+        reader.send(b"UNSUB 1\r\nSUB %s 1\r\n" % subject)
+        reader.fence()
+    burst_to(publisher, subject, 200)
+    for reader in readers:
+        check(count_until_pong(reader, line) == 200, "a plain subscriber did not get all")
+
+
+@scenario("many: a member of a group that wants a maximum, or has a long sid, has a fair share")
+def odd_members(scene):
+    count = 2000
+    for number, (sid, more) in enumerate(((b"1", b"UNSUB 1 1000000\r\n"), (b"s" * 40, b""))):
+        subject = scene.subject + b".%d" % number
+        members = [scene.connect() for _ in range(2)]
+        lines = [b"MSG %s 1 1\r\n" % subject, b"MSG %s %s 1\r\n" % (subject, sid)]
+        members[0].send(b"SUB %s g 1\r\n" % subject)
+        members[1].send(b"SUB %s g %s\r\n%s" % (subject, sid, more))
+        for member in members:
+            member.fence()
+        burst_to(brisk(scene), subject, count)
+        shares = [count_until_pong(*each) for each in zip(members, lines)]
+        check(sum(shares) == count, f"{shares} is not {count} in all")
+        check(min(shares) > count // 2 - 134, f"shares of {shares} are not fair")
