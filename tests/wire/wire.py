@@ -209,7 +209,7 @@ class Connection:
     def connected(port, connect=None, receive_bytes=None):
         """A connection that has sent CONNECT and knows that it was taken."""
         connection = Connection.with_info(port, receive_bytes)
-        fields = {"verbose": False, "headers": True, "no_responders": True}
+        fields = {"verbose": False, "pedantic": False, "headers": True, "no_responders": True}
         fields.update(connect or {})
         connection.send(b"CONNECT " + json.dumps(fields).encode() + b"\r\n")
         if not fields["verbose"]:
