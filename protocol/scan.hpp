@@ -44,6 +44,14 @@ inline uint64_t load_u64(const char* bytes) {
   return word;
 }
 
+/// The dots among eight bytes, as the highest bit of each byte that is one.
+inline uint64_t dots(const char* bytes) {
+  constexpr uint64_t low_bits = 0x7f7f7f7f7f7f7f7f;
+  constexpr uint64_t eight_dots = 0x2e2e2e2e2e2e2e2e;
+  const uint64_t word = load_u64(bytes) ^ eight_dots;
+  return ~(((word & low_bits) + low_bits) | word | low_bits);
+}
+
 /// The blanks among 64 bytes, the first of them in bit 0. All 64 are read.
 inline uint64_t blanks_portable(const char* bytes) {
   constexpr uint64_t low_bits = 0x7f7f7f7f7f7f7f7f;

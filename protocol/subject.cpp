@@ -1,5 +1,7 @@
 #include "protocol/subject.hpp"
 
+#include "protocol/scan.hpp"
+
 namespace peal::protocol {
 
 bool is_valid_filter(std::string_view filter) {
@@ -23,8 +25,16 @@ bool has_wildcard(std::string_view filter) {
 }
 
 bool has_empty_token(std::string_view subject) {
-  return subject.empty() || subject.front() == '.' || subject.back() == '.' ||
-         subject.find("..") != subject.npos;
+  if (subject.empty() || subject.front() == '.' || subject.back() == '.') return true;
+  const char* at = subject.data();
+  const char* const last = at + subject.size() - 1;
+  for (; last - at >= 8; at += 8) {
+    if ((scan::dots(at) & scan::dots(at + 1)) != 0) return true;
+  }
+  for (; at < last; at++) {
+    if (at[0] == '.' && at[1] == '.') return true;
+  }
+  return false;
 }
 
 bool matches(std::string_view filter, std::string_view subject) {

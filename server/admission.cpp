@@ -208,12 +208,13 @@ void Connection::prune_subscriptions() {
 
 // ---- What it may do.
 
-// What was permitted for one subject is remembered with its route, so that a stream of messages is
-// looked at once. A reply that may be sent so many times is counted, and not remembered.
+// What was permitted for one subject is remembered with its route, if that is, so that a stream of
+// messages is looked at once. A reply that may be sent so many times is counted, and not
+// remembered.
 Connection::Verdict Connection::publish_if_permitted(const protocol::Command& command) {
   RouteMemo& memo = route_memo();
-  const bool permitted =
-      memo.is_permitted(command.subject) || user_->permissions->may_publish(command.subject);
+  const bool permitted = memo.is_permitted(command.subject) ||
+                         shard_.verdicts().may_publish(*user_->permissions, command.subject);
   const bool permitted_once = !permitted && reply_permits_ != nullptr &&
                               reply_permits_->permits(command.subject, shard_.now_ns());
   if (!permitted && !permitted_once) {
@@ -227,7 +228,7 @@ Connection::Verdict Connection::publish_if_permitted(const protocol::Command& co
     reply_permits_->count(command.subject);
     return Verdict::apart;
   }
-  memo.permit(command.subject);
+  if (memo.version() != 0) memo.permit(command.subject);
   return Verdict::done;
 }
 

@@ -1,6 +1,7 @@
 #include "server/permissions.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 #include "protocol/subject.hpp"
 
@@ -8,6 +9,8 @@ namespace peal::server {
 namespace {
 
 constexpr std::string_view blanks = " \t";
+
+std::atomic<uint64_t> permissions_made{0};
 
 bool is_there(const std::optional<std::vector<std::string>>& list) { return list.has_value(); }
 
@@ -80,7 +83,8 @@ std::optional<SubscribeRule> read_subscribe_rule(std::string_view text) {
   return rule;
 }
 
-Permissions::Permissions(const PermissionRules& rules) : responses_(rules.responses) {
+Permissions::Permissions(const PermissionRules& rules)
+    : number_(++permissions_made), responses_(rules.responses) {
   // Who may answer, and was allowed nothing by name, may do nothing else.
   publish_.allow_only = is_there(rules.publish.allow) || responses_.has_value();
   if (rules.publish.allow) {

@@ -1,7 +1,8 @@
 #pragma once
 // What a user may publish and subscribe to. Rules in, verdicts out. It knows subjects and queue
-// names; it must never know a connection, nor remember what it was asked: RouteMemo and the plans
-// of interest do, so that a verdict is reached once for a subject and not for every message.
+// names; it must never know a connection, nor remember what it was asked: RouteMemo, VerdictCache
+// and the plans of interest do, so that a verdict is reached once for a subject and not for every
+// message.
 //
 // Immutable once made, and shared by all connections of the user on all threads.
 //
@@ -49,6 +50,9 @@ class Permissions {
 
   bool may_publish(std::string_view subject) const;
 
+  /// Of these alone, in this process; from 1 on.
+  uint64_t number() const { return number_; }
+
   /// Whether a subscription may be made; `queue` is empty for a plain one. A filter is looked up
   /// as if its wildcards were text, as nats-server does.
   bool may_subscribe(std::string_view filter, std::string_view queue) const {
@@ -86,6 +90,7 @@ class Permissions {
     bool limits(std::string_view filter) const;
   };
 
+  const uint64_t number_;
   PublishRules publish_;
   SubscribeRules subscribe_;
   std::optional<ResponseRules> responses_;

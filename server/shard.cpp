@@ -67,6 +67,7 @@ Shard::Shard(ShardId id, ServerState& state, core::Mesh& mesh, core::Reactor& re
       link_(id, mesh, reactor, interest_, stats_, budget_),
       fences_(link_),
       router_(*this, random_.next()),
+      verdicts_(state.hash_seed),
       parked_(mesh.shards()) {
   mesh_.join(id, *this, reactor.handle());
   interest_.set_delivery_filter(

@@ -37,6 +37,7 @@
 #include "server/stats.hpp"
 #include "server/turn_budget.hpp"
 #include "server/turn_watch.hpp"
+#include "server/verdict_cache.hpp"
 
 namespace peal::server {
 
@@ -120,6 +121,7 @@ class Shard final : public core::Lendable {
   void recv_later(Connection& connection);
   void resume_at(Connection& connection, int64_t due_ns, Pause pause = pause_stall);
 
+  VerdictCache& verdicts() { return verdicts_; }
   TurnBudget& budget() { return budget_; }
   /// Until everyone else who waits for a share of the work has had one.
   void wait_for_share(Connection& connection);
@@ -238,6 +240,7 @@ class Shard final : public core::Lendable {
   ShardLink link_;
   Fences fences_;
   Router router_;
+  VerdictCache verdicts_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unique_ptr<ShardWatch> watch_;  // When somebody watches.
 

@@ -2,29 +2,19 @@
 // A subject cut at its dots, for one walk through the trie. The memory is kept from subject to
 // subject. Hashes are made when they are asked for: most walks end before the subject does.
 
-#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
 #include <vector>
 
 #include "core/hash.hpp"
+#include "protocol/scan.hpp"
 
 namespace peal::server {
 
-static_assert(std::endian::native == std::endian::little, "the lowest bit is the first byte");
+using protocol::scan::dots;
 
-/// The dots among eight bytes, as the highest bit of each byte that is one.
-inline uint64_t dots(const char* bytes) {
-  constexpr uint64_t low_bits = 0x7f7f7f7f7f7f7f7f;
-  constexpr uint64_t eight_dots = 0x2e2e2e2e2e2e2e2e;
-  uint64_t word;
-  std::memcpy(&word, bytes, sizeof word);
-  word ^= eight_dots;
-  return ~(((word & low_bits) + low_bits) | word | low_bits);
-}
-
-/// Whether there is one anywhere. For short texts.
+/// Whether there is a dot anywhere. For short texts.
 inline bool has_dot(std::string_view text) {
   size_t at = 0;
   for (; at + 8 <= text.size(); at += 8) {

@@ -37,6 +37,21 @@ TEST_CASE("subject: a wildcard is a whole token") {
 TEST_CASE("subject: empty tokens are at either end, and between two dots") {
   for (const char* empty : {"", ".", ".a", "a.", "a..b"}) CHECK(has_empty_token(empty));
   for (const char* full : {"a", "a.b", "*.>", "a.b.c"}) CHECK_FALSE(has_empty_token(full));
+  // Wherever two dots stand in a text of any usual length, and nothing but two in a row.
+  for (size_t bytes = 4; bytes <= 40; bytes++) {
+    for (size_t at = 1; at + 2 < bytes; at++) {
+      CAPTURE(bytes);
+      CAPTURE(at);
+      std::string subject(bytes, 'a');
+      subject[at] = '.';
+      CHECK_FALSE(has_empty_token(subject));
+      subject[at + 1] = '.';
+      CHECK(has_empty_token(subject));
+      subject[at + 1] = 'a';
+      if (at + 3 < bytes) subject[at + 2] = '.';
+      CHECK_FALSE(has_empty_token(subject));
+    }
+  }
 }
 
 TEST_CASE("subject: tokens come one by one") {
