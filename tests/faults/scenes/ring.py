@@ -43,7 +43,8 @@ def again(world):
                 try:
                     for _ in range(3):
                         for stream in all_streams:
-                            stream.exchange(100)
+                            # Of fewer bytes a shard that sleeps is not told by a wake.
+                            stream.exchange(100, payload_bytes=128)
                     if operation == "accept":
                         for _ in range(4):
                             Connection.connected(server.port).close()
