@@ -138,13 +138,9 @@ bool Router::has_room(Connection& publisher, const Message& message) {
 void Router::hand_over(const Connection& publisher, const Message& message, uint64_t route_version,
                        bool nobody_here) {
   const bool sole = nobody_here && targeted_.size() == 1;
-  MessageHead head;
-  head.flags = sole ? message_plain | message_sole : message_plain;
+  MessageHead head = head_of(publisher, sole ? message_plain | message_sole : message_plain);
   head.subject_bytes = static_cast<uint32_t>(message.text.subject.size());
   head.message_bytes = static_cast<uint32_t>(message.size);
-  head.account = publisher.account();
-  head.origin_slot = publisher.slot();
-  head.origin_generation = publisher.generation();
   const bool is_short = plain_everywhere_ && message.text.reply.empty() &&
                         message.text.header_bytes == 0 && !message.block;
   if (is_short) [[likely]] {

@@ -1,8 +1,8 @@
 #pragma once
 // Brings each message to everyone who asked for it: to connections of this shard through their
 // outboxes, to those of other shards as one record a shard, whatever the number of subscribers
-// there. Every check on delivery is in deliver(). It knows plans, outboxes and links; it must never
-// know a descriptor.
+// there. Who may be given a message Shard::receiver_of() says. It knows plans, outboxes and links;
+// it must never know a descriptor.
 //
 // One thread, its shard's.
 
@@ -140,6 +140,10 @@ class Router {
   }
   size_t bite_of(ShardId there) const;
   void bite(Connection& publisher, ShardId there, size_t bytes);
+  /// Whether it may be given several messages at once: none of them is its last.
+  static bool takes_several(const RouteMemo& memo, const Subscription& subscription) {
+    return subscription.delivered_max == 0 && memo.keeps_head(subscription.sid());
+  }
   std::optional<size_t> receivers_of_run(const RouteMemo& memo, const Connection* publisher) const;
   uint16_t deliver_run(RouteMemo& memo, const MessageRun& run, const Connection* publisher,
                        bool sole);
@@ -149,6 +153,9 @@ class Router {
                      bool sole);
   uint16_t count_part(Connection& receiver, Subscription& subscription, const MessageRun& part,
                       size_t bytes, bool sole);
+  struct PartLayout;
+  void append_laid(Outbox& outbox, std::string_view sid, const PartLayout& laid,
+                   const MessageRun& part);
   void append_part(Outbox& outbox, std::string_view head, const MessageRun& part);
   void append_batches(Outbox& outbox, std::string_view sid, std::string_view subject,
                       const MessageRun& part);
@@ -169,7 +176,7 @@ class Router {
   void hand_over_run(const Connection& publisher, const RouteMemo& memo, const MessageRun& run,
                      bool sole);
   Round begin_round(const RouteMemo& memo, size_t messages);
-  bool take_slices(const RouteMemo& memo, std::span<Subscription* const> members) const;
+  static bool take_slices(const RouteMemo& memo, std::span<Subscription* const> members);
   size_t publish_slice(Connection& publisher, RouteMemo& memo, const MessageRun& run, Round& round);
   ShardId shard_of(const QueuePlan& group, size_t place) const;
   size_t hand_over_slice(Connection& publisher, const RouteMemo& memo, ShardId to,

@@ -72,10 +72,14 @@ Subscription* Router::pick_here(const QueuePlan& group, const Connection* publis
 // A shard is chosen by how many members it has, so that all members have the same chance.
 ShardId Router::pick_elsewhere(const QueuePlan& group) {
   assert(group.members_elsewhere > 0);
-  uint32_t ticket = random_.below(group.members_elsewhere);
+  return shard_of(group, random_.below(group.members_elsewhere));
+}
+
+// Of the member at this place among those elsewhere.
+ShardId Router::shard_of(const QueuePlan& group, size_t place) const {
   for (const QueuePlan::Elsewhere& elsewhere : group.elsewhere) {
-    if (ticket < elsewhere.members) return elsewhere.shard;
-    ticket -= elsewhere.members;
+    if (place < elsewhere.members) return elsewhere.shard;
+    place -= elsewhere.members;
   }
   __builtin_unreachable();
 }
@@ -114,11 +118,9 @@ Router::Round Router::begin_round(const RouteMemo& memo, size_t messages) {
   return round;
 }
 
-// Whether they may be given several at once: for none of them is one of these the last.
-bool Router::take_slices(const RouteMemo& memo, std::span<Subscription* const> members) const {
-  return std::ranges::all_of(members, [&](const Subscription* member) {
-    return member->delivered_max == 0 && memo.keeps_head(member->sid());
-  });
+bool Router::take_slices(const RouteMemo& memo, std::span<Subscription* const> members) {
+  return std::ranges::all_of(
+      members, [&](const Subscription* member) { return takes_several(memo, *member); });
 }
 
 // What the next member gets of the run. 0 when something is unusual, and publish() is to look at
@@ -154,15 +156,6 @@ size_t Router::publish_slice(Connection& publisher, RouteMemo& memo, const Messa
   return slice.count;
 }
 
-// As pick_elsewhere(), of this place among them.
-ShardId Router::shard_of(const QueuePlan& group, size_t place) const {
-  for (const QueuePlan::Elsewhere& elsewhere : group.elsewhere) {
-    if (place < elsewhere.members) return elsewhere.shard;
-    place -= elsewhere.members;
-  }
-  __builtin_unreachable();
-}
-
 // To those of the group that are there, whoever that shard chooses: as many as there is room for. 0
 // when there is none, and the publisher waits.
 size_t Router::hand_over_slice(Connection& publisher, const RouteMemo& memo, ShardId to,
@@ -195,18 +188,13 @@ size_t Router::hand_over_slice(Connection& publisher, const RouteMemo& memo, Sha
   const RouteRepeat repeat = link.repeats_route(to, memo.version());
   const std::string_view subject =
       repeat == RouteRepeat::same ? std::string_view() : memo.subject();
-  char* const record = link.append_slice(
+  char* const record = link.append(
       to, head_bytes + subject.size() + (hold != nullptr ? sizeof(InPlacePart) : content_bytes),
       slice.count);
 
-  MessageHead& head = *new (record) MessageHead;
-  head.flags = message_run | message_extended | message_sole | flags_of(repeat);
-  if (slice.tail_bytes == 0) head.flags |= message_bare;
-  head.account = publisher.account();
-  head.subject_bytes = static_cast<uint32_t>(memo.subject().size());
-  head.message_bytes = static_cast<uint32_t>(slice.size);
-  head.origin_slot = publisher.slot();
-  head.origin_generation = publisher.generation();
+  MessageHead& head =
+      write_run_head(record, publisher, memo, slice,
+                     message_run | message_extended | message_sole | flags_of(repeat));
   MessageExtension extension;
   extension.groups_bytes = static_cast<uint32_t>(group_bytes(group));
   extension.origin_shard = shard_.id();
@@ -215,8 +203,7 @@ size_t Router::hand_over_slice(Connection& publisher, const RouteMemo& memo, Sha
   if (hold != nullptr) {
     head.flags |= message_in_place;
     link.told_much(to);
-    const InPlacePart part{hold, slice.first, static_cast<uint32_t>(slice.stride_bytes),
-                           static_cast<uint32_t>(slice.count)};
+    const InPlacePart part = in_place_part(hold, slice);
     put(out, &part, sizeof part);
   } else {
     copy_run(out, {}, slice);

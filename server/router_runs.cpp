@@ -9,6 +9,7 @@
 
 #include "core/copy.hpp"
 #include "protocol/binary_writer.hpp"
+#include "server/message_record.hpp"
 #include "server/router.hpp"
 #include "server/shard.hpp"
 
@@ -22,18 +23,7 @@ constexpr size_t part_bytes_max = 64 * 1024;
 constexpr size_t part_reference_bytes_min = 16 * 1024;
 constexpr size_t part_blocks_max = 16;
 
-MessageHead& write_run_head(char* at, const Connection& publisher, const RouteMemo& memo,
-                            const MessageRun& run, bool sole) {
-  MessageHead& head = *new (at) MessageHead;
-  head.flags = sole ? run_flags | message_sole : run_flags;
-  if (run.tail_bytes == 0) head.flags |= message_bare;
-  head.account = publisher.account();
-  head.subject_bytes = static_cast<uint32_t>(memo.subject().size());
-  head.message_bytes = static_cast<uint32_t>(run.size);
-  head.origin_slot = publisher.slot();
-  head.origin_generation = publisher.generation();
-  return head;
-}
+uint16_t flags_of_run(bool sole) { return sole ? run_flags | message_sole : run_flags; }
 
 /// How a run is laid out for a receiver.
 enum class Layout : uint8_t {
@@ -46,26 +36,6 @@ constexpr size_t layouts = 3;
 Layout layout_for(const Connection& receiver, const Subscription& subscription) {
   if (!receiver.binary()) return Layout::lines;
   return subscription.literal ? Layout::batch : Layout::named_batch;
-}
-
-struct PartLayout {
-  Layout layout;
-  std::string_view head;     // Of each line; good until the next is laid out.
-  std::string_view subject;  // In the frame.
-  size_t bytes;              // Of all of it.
-};
-
-PartLayout lay_out(RouteMemo& memo, const Connection& receiver, const Subscription& subscription,
-                   const MessageRun& part) {
-  const Layout layout = layout_for(receiver, subscription);
-  if (layout == Layout::lines) {
-    const std::string_view head = memo.head(subscription.sid(), part.size);
-    const size_t each_bytes = head.size() + part.size + protocol::line_end_bytes;
-    return {layout, head, {}, part.count * each_bytes};
-  }
-  const std::string_view subject =
-      layout == Layout::named_batch ? memo.subject() : std::string_view();
-  return {layout, {}, subject, protocol::batch_head_bytes(subject.size()) + part.count * part.size};
 }
 
 /// What was laid out for all who have the same sid.
@@ -85,6 +55,25 @@ void write_batch(char* out, std::string_view sid, std::string_view subject,
 }
 
 }  // namespace
+
+struct Router::PartLayout {
+  Layout layout;
+  std::string_view head;     // Of each line; good until the next is laid out.
+  std::string_view subject;  // In the frame.
+  size_t bytes;              // Of all of it.
+
+  PartLayout(RouteMemo& memo, const Connection& receiver, const Subscription& subscription,
+             const MessageRun& part)
+      : layout(layout_for(receiver, subscription)) {
+    if (layout == Layout::lines) {
+      head = memo.head(subscription.sid(), part.size);
+      bytes = part.count * (head.size() + part.size + protocol::line_end_bytes);
+    } else {
+      if (layout == Layout::named_batch) subject = memo.subject();
+      bytes = protocol::batch_head_bytes(subject.size()) + part.count * part.size;
+    }
+  }
+};
 
 // ---- From a client.
 
@@ -171,11 +160,10 @@ bool Router::hand_over_in_place(const Connection& publisher, const RouteMemo& me
   if (hold == nullptr) return false;
   const std::span<const ShardId> shards = memo.plan().shards;
   for (size_t more = 1; more < shards.size(); more++) hold->begin();
-  const InPlacePart part{hold, run.first, static_cast<uint32_t>(run.stride_bytes),
-                         static_cast<uint32_t>(run.count)};
+  const InPlacePart part = in_place_part(hold, run);
   for (const ShardId to : shards) {
     char* const record = shard_.link().append_in_place(to, run.count);
-    write_run_head(record, publisher, memo, run, sole).flags |= message_in_place;
+    write_run_head(record, publisher, memo, run, flags_of_run(sole) | message_in_place);
     put(record + sizeof(MessageHead), &part, sizeof part);
   }
   return true;
@@ -188,7 +176,9 @@ void Router::hand_over_run(const Connection& publisher, const RouteMemo& memo,
                            const MessageRun& run, bool sole) {
   for (const ShardId to : memo.plan().shards) {
     const auto place = shard_.link().append_run(to, publisher.slot(), run);
-    if (place.head != nullptr) write_run_head(place.head, publisher, memo, run, sole);
+    if (place.head != nullptr) {
+      write_run_head(place.head, publisher, memo, run, flags_of_run(sole));
+    }
     copy_run(place.messages, {}, run);
   }
 }
@@ -202,7 +192,7 @@ std::optional<size_t> Router::receivers_of_run(const RouteMemo& memo,
   if (shard_.tracing()) return {};
   size_t receivers = 0;
   for (const Subscription* subscription : memo.plan().plain) {
-    if (subscription->delivered_max != 0 || !memo.keeps_head(subscription->sid())) return {};
+    if (!takes_several(memo, *subscription)) return {};
     receivers += shard_.receiver_of(*subscription, publisher) != nullptr;
   }
   return receivers;
@@ -237,7 +227,7 @@ uint16_t Router::deliver_part(RouteMemo& memo, const MessageRun& part, const Con
     Connection& receiver = *may_receive;
     Outbox& outbox = receiver.outbox();
     const std::string_view sid = subscription->sid();
-    const PartLayout laid = lay_out(memo, receiver, *subscription, part);
+    const PartLayout laid(memo, receiver, *subscription, part);
     SharedPart& same = shared[static_cast<size_t>(laid.layout)];
     const bool may_share = sid == shared_sid && (laid.layout == Layout::lines || part.size > 0);
     if (subscriptions.size() > 1 && may_share && laid.bytes >= part_reference_bytes_min &&
@@ -255,10 +245,8 @@ uint16_t Router::deliver_part(RouteMemo& memo, const MessageRun& part, const Con
     }
     if (same.block && may_share) {
       outbox.append_reference(shard_.pool(), same.block, same.bytes);
-    } else if (laid.layout == Layout::lines) {
-      append_part(outbox, laid.head, part);
     } else {
-      append_batches(outbox, sid, laid.subject, part);
+      append_laid(outbox, sid, laid, part);
     }
     hold_ms = std::max(hold_ms, count_part(receiver, *subscription, part, laid.bytes, sole));
   }
@@ -269,12 +257,8 @@ uint16_t Router::deliver_part(RouteMemo& memo, const MessageRun& part, const Con
 uint16_t Router::give_part(RouteMemo& memo, Subscription& subscription, const MessageRun& part,
                            bool sole) {
   Connection& receiver = shard_.owner(subscription);
-  const PartLayout laid = lay_out(memo, receiver, subscription, part);
-  if (laid.layout == Layout::lines) {
-    append_part(receiver.outbox(), laid.head, part);
-  } else {
-    append_batches(receiver.outbox(), subscription.sid(), laid.subject, part);
-  }
+  const PartLayout laid(memo, receiver, subscription, part);
+  append_laid(receiver.outbox(), subscription.sid(), laid, part);
   return count_part(receiver, subscription, part, laid.bytes, sole);
 }
 
@@ -286,6 +270,15 @@ uint16_t Router::count_part(Connection& receiver, Subscription& subscription,
   receiver.flush_later();
   receiver.count_out(part.count, part.count * part.size);
   return shard_.is_slow(receiver) ? settle(receiver, sole, bytes) : uint16_t{0};
+}
+
+void Router::append_laid(Outbox& outbox, std::string_view sid, const PartLayout& laid,
+                         const MessageRun& part) {
+  if (laid.layout == Layout::lines) {
+    append_part(outbox, laid.head, part);
+  } else {
+    append_batches(outbox, sid, laid.subject, part);
+  }
 }
 
 void Router::append_part(Outbox& outbox, std::string_view head, const MessageRun& part) {

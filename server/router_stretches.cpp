@@ -10,6 +10,7 @@
 
 #include "core/copy.hpp"
 #include "protocol/scan.hpp"
+#include "server/message_record.hpp"
 #include "server/router.hpp"
 #include "server/shard.hpp"
 
@@ -116,13 +117,10 @@ void Router::hand_over_stretch() {
     if (hold != nullptr && to != stretch_shards_.front()) hold->begin();
     char* const record =
         link.append_lines(to, hold != nullptr ? sizeof(LinesPart) : bytes, done.messages);
-    MessageHead& head = *new (record) MessageHead;
-    head.flags = message_lines | message_plain;
+    MessageHead& head =
+        *new (record) MessageHead(head_of(*done.publisher, message_lines | message_plain));
     if (done.sole) head.flags |= message_sole;
     if (done.sole && done.publisher->no_responders()) head.flags |= message_request;
-    head.account = done.publisher->account();
-    head.origin_slot = done.publisher->slot();
-    head.origin_generation = done.publisher->generation();
     char* const content = record + sizeof head;
     if (hold != nullptr) {
       head.flags |= message_in_place;

@@ -72,14 +72,15 @@ class ShardLink {
     return peer.data_out->has_room(record_bytes);
   }
 
-  /// Room for a data record; REQUIRES has_room(). Fill it before the next call.
-  char* append(ShardId to, size_t record_bytes) {
+  /// Room for a data record, which is so many messages; REQUIRES has_room(), and credit() for more
+  /// than one. Fill it before the next call.
+  char* append(ShardId to, size_t record_bytes, size_t messages = 1) {
     Peer& peer = peers_[to];
     if (peer.data_out->unpublished_bytes() >= publish_early_bytes_) [[unlikely]]
       publish_early(to);
     peer.touched = true;
     peer.run_bytes = 0;
-    peer.data_out->spend(1);
+    peer.data_out->spend(messages);
     return peer.data_out->append(record_bytes);
   }
 
@@ -155,15 +156,7 @@ class ShardLink {
     Peer& peer = peers_[to];
     assert(interest_flushed() && peer.side.empty());
     peer.told_much |= messages > lent_lines_max;
-    peer.data_out->spend(messages - 1);
-    return append(to, sizeof(MessageHead) + content_bytes);
-  }
-
-  /// Room for a record of so many bytes, which is so many messages. REQUIRES has_room() and
-  /// credit().
-  char* append_slice(ShardId to, size_t record_bytes, size_t messages) {
-    peers_[to].data_out->spend(messages - 1);
-    return append(to, record_bytes);
+    return append(to, sizeof(MessageHead) + content_bytes, messages);
   }
 
   /// The record that was appended last stands for more than its bytes, and `to` is to read it on a

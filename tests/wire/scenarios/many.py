@@ -125,51 +125,12 @@ def many_subscribers(scene):
         subscriber.fence()
 
 
-@scenario("many: two members of a group share fairly")
-def many_to_a_group(scene):
-    subject, count = scene.subject, 2000
-    members = [scene.connect(), scene.connect()]
+def members_of_group(scene, subject, count):
+    members = [scene.connect() for _ in range(count)]
     for member in members:
         member.send(b"SUB %s g 1\r\n" % subject)
         member.fence()
-    publisher = scene.connect()
-    publisher.send(b"PUB %s 1\r\nx\r\n" % subject * count)
-    publisher.fence()
-    shares = []
-    for member in members:
-        member.send(b"PING\r\n")
-        line = b"MSG %s 1 1\r\n" % subject
-        share = 0
-        while (seen := member.read_line()) != b"PONG\r\n":
-            share += seen == line
-        shares.append(share)
-    check(sum(shares) == count, f"{shares} is not {count} in all")
-    # Six standard deviations of a fair coin thrown 2000 times are 134.
-    check(min(shares) > count // 2 - 134, f"shares of {shares} are not fair")
-
-
-@scenario("many: five members of a group share a burst, each in the order of its publisher")
-def many_in_order_to_a_group(scene):
-    subject, count = scene.subject, 2000
-    members = [scene.connect() for _ in range(5)]
-    for member in members:
-        member.send(b"SUB %s g 1\r\n" % subject)
-        member.fence()
-    publisher = scene.connect()
-    publisher.send(b"".join(b"PUB %s 4\r\n%04d\r\n" % (subject, number) for number in range(count)))
-    publisher.fence()
-    seen = []
-    for member in members:
-        member.send(b"PING\r\n")
-        line, own = b"MSG %s 1 4\r\n" % subject, []
-        while (head := member.read_line()) != b"PONG\r\n":
-            check(head == line, f"{head} is no message of the burst")
-            own.append(int(member.read_line()))
-        check(own == sorted(own), "a member got its messages out of order")
-        # Six standard deviations below a fifth.
-        check(len(own) > 400 - 108, f"{len(own)} is not a fair share of {count}")
-        seen += own
-    check(sorted(seen) == list(range(count)), "not each message came once")
+    return members
 
 
 def burst_to(publisher, subject, count):
@@ -188,14 +149,43 @@ def count_until_pong(connection, line):
     return count
 
 
+@scenario("many: two members of a group share fairly")
+def many_to_a_group(scene):
+    subject, count = scene.subject, 2000
+    members = members_of_group(scene, subject, 2)
+    burst_to(scene.connect(), subject, count)
+    shares = [count_until_pong(member, b"MSG %s 1 1\r\n" % subject) for member in members]
+    check(sum(shares) == count, f"{shares} is not {count} in all")
+    # Six standard deviations of a fair coin thrown 2000 times are 134.
+    check(min(shares) > count // 2 - 134, f"shares of {shares} are not fair")
+
+
+@scenario("many: five members of a group share a burst, each in the order of its publisher")
+def many_in_order_to_a_group(scene):
+    subject, count = scene.subject, 2000
+    members = members_of_group(scene, subject, 5)
+    publisher = scene.connect()
+    publisher.send(b"".join(b"PUB %s 4\r\n%04d\r\n" % (subject, number) for number in range(count)))
+    publisher.fence()
+    seen = []
+    for member in members:
+        member.send(b"PING\r\n")
+        line, own = b"MSG %s 1 4\r\n" % subject, []
+        while (head := member.read_line()) != b"PONG\r\n":
+            check(head == line, f"{head} is no message of the burst")
+            own.append(int(member.read_line()))
+        check(own == sorted(own), "a member got its messages out of order")
+        # Six standard deviations below a fifth.
+        check(len(own) > 400 - 108, f"{len(own)} is not a fair share of {count}")
+        seen += own
+    check(sorted(seen) == list(range(count)), "not each message came once")
+
+
 @scenario("many: bursts go on when the workers of a group have gone, and others have come")
 def bursts_without_workers(scene):
     subject, publisher = scene.subject, scene.connect()
     for _ in range(4):
-        workers = [scene.connect() for _ in range(4)]
-        for worker in workers:
-            worker.send(b"SUB %s g 1\r\n" % subject)
-            worker.fence()
+        workers = members_of_group(scene, subject, 4)
         burst_to(publisher, subject, 100)
         shares = [count_until_pong(worker, b"MSG %s 1 1\r\n" % subject) for worker in workers]
         check(sum(shares) == 100, f"{shares} is not 100 in all")
@@ -217,10 +207,7 @@ def bursts_without_workers(scene):
 def subscribers_for_workers(scene):
     subject, publisher = scene.subject, scene.connect()
     line = b"MSG %s 1 1\r\n" % subject
-    readers = [scene.connect() for _ in range(2)]
-    for reader in readers:
-        reader.send(b"SUB %s g 1\r\n" % subject)
-        reader.fence()
+    readers = members_of_group(scene, subject, 2)
     burst_to(publisher, subject, 200)
     shares = [count_until_pong(reader, line) for reader in readers]
     check(sum(shares) == 200, f"{shares} is not 200 in all")
