@@ -114,8 +114,8 @@ class Router {
   struct Round {
     uint64_t version = 0;  // Of the route that it is of.
     size_t place = 0;      // Of the next: members here, then those elsewhere.
-    size_t messages = 0;   // That each of them gets; 0: it is no round.
-    size_t left = 0;       // Of those of the next.
+    size_t slices = 0;     // After that one's.
+    size_t left = 0;       // Messages of that one's; 0: it is no round.
   };
 
   /// What one other shard gets of a message.

@@ -8,20 +8,9 @@
 #include "server/message_record.hpp"
 #include "server/router.hpp"
 #include "server/shard.hpp"
+#include "server/slices.hpp"
 
 namespace peal::server {
-namespace {
-
-// A member gets no more of a run at a time, so that what is for one and what is for the next are
-// not far from each other.
-constexpr size_t slice_messages_max = 64;
-
-/// How many of so many messages each of the members gets at a time.
-size_t slice_messages(size_t messages, size_t members) {
-  return std::clamp<size_t>(messages / members, 1, slice_messages_max);
-}
-
-}  // namespace
 
 // Chooses who of each group gets the message, before anything is promised: a member here is asked
 // whether it can, a member elsewhere is the other shard's to choose.
@@ -111,10 +100,11 @@ void Router::drop_groups_beyond_record(Target& target, const Message& message) {
 Router::Round Router::begin_round(const RouteMemo& memo, size_t messages) {
   const QueuePlan& group = memo.plan().queues.front();
   const size_t members = group.here.size() + group.members_elsewhere;
-  Round round{memo.version(), 0, 0, 0};
+  Round round;
+  round.version = memo.version();
   if (members == 0 || messages < 2 * members || !take_slices(memo, group.here)) return round;
   round.place = random_.below(static_cast<uint32_t>(members));
-  round.messages = round.left = slice_messages(messages, members);
+  round.left = next_slice(messages, members, round.slices);
   return round;
 }
 
@@ -128,7 +118,7 @@ bool Router::take_slices(const RouteMemo& memo, std::span<Subscription* const> m
 size_t Router::publish_slice(Connection& publisher, RouteMemo& memo, const MessageRun& run,
                              Round& round) {
   if (round.version != memo.version()) round = begin_round(memo, run.count);
-  if (round.messages == 0 || shard_.tracing()) return 0;
+  if (round.left == 0 || shard_.tracing()) return 0;
   const QueuePlan& group = memo.plan().queues.front();
   const size_t here = group.here.size();
   MessageRun slice = run.front(std::min(run.count, round.left));
@@ -148,9 +138,10 @@ size_t Router::publish_slice(Connection& publisher, RouteMemo& memo, const Messa
     round.left = 0;
   }
   round.left -= slice.count;
-  if (round.left == 0) {
-    round.place = (round.place + 1) % (here + group.members_elsewhere);
-    round.left = round.messages;
+  if (round.left == 0 && slice.count < run.count) {
+    const size_t members = here + group.members_elsewhere;
+    round.place = (round.place + 1) % members;
+    round.left = next_slice(run.count - slice.count, members, round.slices);
   }
   if (shard_.budget().share_is_full()) publisher.wait_for_share();
   return slice.count;
@@ -222,7 +213,7 @@ size_t Router::deliver_slices(RouteMemo& memo, std::string_view group, const Mes
   if (queues.empty() || queues.front().name != group) return 0;
   const std::span<Subscription* const> members = queues.front().here;
   if (members.empty() || !take_slices(memo, members)) return 0;
-  const size_t messages = slice_messages(run.count, members.size());
+  size_t slices = 0;
   size_t place = random_.below(static_cast<uint32_t>(members.size()));
   size_t done = 0;
   for (size_t passed = 0; done < run.count && passed < members.size();) {
@@ -233,7 +224,7 @@ size_t Router::deliver_slices(RouteMemo& memo, std::string_view group, const Mes
     }
     passed = 0;
     const MessageRun rest = run.behind(done);
-    const MessageRun slice = rest.front(std::min(rest.count, messages));
+    const MessageRun slice = rest.front(next_slice(rest.count, members.size(), slices));
     constexpr bool sole = true;
     hold_ms = std::max(hold_ms, give_part(memo, member, slice, sole));
     done += slice.count;
