@@ -134,9 +134,6 @@ class Mailbox {
     head_.store(written_, std::memory_order_seq_cst);
   }
 
-  /// All that was ever published, as a position that consumed_position() will pass.
-  uint64_t published_position() const { return published_; }
-
   /// Whether the consumer has taken everything. For tests and for shutting down.
   bool drained() { return tail_.load(std::memory_order_acquire) == written_; }
 
@@ -148,7 +145,6 @@ class Mailbox {
 
   /// The position up to which records are there to be read.
   uint64_t head() const { return head_.load(std::memory_order_seq_cst); }
-  uint64_t head_acquire() const { return head_.load(std::memory_order_acquire); }
   uint64_t consumed_position() const { return read_; }
 
   /// The next record before `head`, which head() gave. Empty when there is none.

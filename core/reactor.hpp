@@ -92,7 +92,6 @@ struct ReactorStats {
   uint64_t completions = 0;
   uint64_t completion_overflows = 0;
   uint64_t wakes_sent = 0;
-  uint64_t wakes_repeated = 0;  // The kernel could not give them at once.
   uint64_t receive_buffers_exhausted = 0;
   int64_t last_turn_ns = 0;  // From the end of a wait to the beginning of the next.
   int64_t last_loan_ns = 0;

@@ -194,7 +194,6 @@ void Reactor::Impl::collect(io_uring_cqe& cqe) {
     // A wake that found no memory, or no room at the other end, would be missed for ever: the other
     // one sleeps, and counts on it.
     if (token.generation == wake_sent && may_pass(-cqe.res)) {
-      stats.wakes_repeated++;
       send_wake(static_cast<int>(token.slot));
     }
     return;

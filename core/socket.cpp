@@ -14,9 +14,6 @@
 namespace peal::core {
 namespace {
 
-// The kernel takes the least of this and net.core.somaxconn.
-constexpr int backlog = 4096;
-
 std::string explain(const std::string& host, uint16_t port, ListenNames names, int error) {
   switch (error) {
     case EADDRINUSE:
@@ -75,7 +72,7 @@ std::variant<ListeningSocket, std::string> listen_tcp(const std::string& host, u
     // A server that was restarted finds its old connections still waiting out their time.
     const int on = 1;
     setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind_in_time(descriptor, *at) && ::listen(descriptor, backlog) == 0) {
+    if (bind_in_time(descriptor, *at) && ::listen(descriptor, listen_backlog) == 0) {
       freeaddrinfo(found);
       return ListeningSocket{descriptor, port_of(descriptor)};
     }

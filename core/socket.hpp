@@ -14,6 +14,9 @@ struct ListeningSocket {
   uint16_t port;  // The one that was given, where any was asked for.
 };
 
+/// Newcomers that wait to be accepted. The kernel takes the least of this and net.core.somaxconn.
+inline constexpr int listen_backlog = 4096;
+
 /// The kernel lets go of a killed server's ring, and with it of its listening sockets, a moment
 /// after the process has gone: one that is in use is asked for again for so long.
 inline constexpr auto taken_patience = std::chrono::seconds(1);

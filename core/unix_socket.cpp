@@ -22,8 +22,6 @@ namespace peal::core {
 
 namespace {
 
-constexpr int backlog = 4096;  // The kernel takes the least of this and net.core.somaxconn.
-
 class Descriptor {
  public:
   explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
@@ -105,7 +103,7 @@ std::variant<UnixListener, std::string> listen_unix(const UnixSocketConfig& conf
   if (!bound) return refusal(path, std::strerror(bind_error));
   UnixSocketFile file(path, ::stat(path.c_str(), &status) == 0 ? status.st_ino : 0);
   if (const auto error = change_owner(path, config.owner)) return refusal(path, *error);
-  if (::chmod(path.c_str(), config.mode) != 0 || ::listen(descriptor.get(), backlog) != 0) {
+  if (::chmod(path.c_str(), config.mode) != 0 || ::listen(descriptor.get(), listen_backlog) != 0) {
     return refusal(path, std::strerror(errno));
   }
   return UnixListener{descriptor.release(), std::move(file)};

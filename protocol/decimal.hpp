@@ -48,13 +48,6 @@ inline char* write_decimal(char* out, uint32_t number) {
   return out + bytes;
 }
 
-/// How many digits write_decimal writes.
-constexpr size_t decimal_bytes(uint32_t number) {
-  size_t bytes = 1;
-  for (; number >= 10; number /= 10) bytes++;
-  return bytes;
-}
-
 /// 1 to 9 digits and nothing else, leading zeros allowed.
 inline std::optional<uint32_t> read_decimal(std::string_view digits) {
   if (digits.empty() || digits.size() > number_digits_max) return std::nullopt;

@@ -32,10 +32,6 @@ enum class Refusal : uint8_t {
   // Who may.
   authorization_violation,
   authentication_timeout,
-  user_authentication_expired,
-  account_authentication_expired,
-  account_registration_failed,
-  secure_connection_required,
   // How many, how long, how fast.
   connections_exceeded,
   account_connections_exceeded,

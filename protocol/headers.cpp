@@ -49,20 +49,4 @@ char* write_no_responders_frame(char* out, std::string_view reply, std::string_v
   return write_block(out, subject);
 }
 
-std::optional<std::string_view> header_value(std::string_view block, std::string_view name) {
-  // The first line is the status, so each header follows a line end.
-  size_t end = block.find(line_end);
-  while (end != block.npos) {
-    const size_t begin = end + line_end.size();
-    end = block.find(line_end, begin);
-    if (end == block.npos) break;
-    std::string_view line = block.substr(begin, end - begin);
-    if (!line.starts_with(name) || !line.substr(name.size()).starts_with(':')) continue;
-    line.remove_prefix(name.size() + 1);
-    while (line.starts_with(' ') || line.starts_with('\t')) line.remove_prefix(1);
-    return line;
-  }
-  return std::nullopt;
-}
-
 }  // namespace peal::protocol

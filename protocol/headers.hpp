@@ -1,10 +1,8 @@
 #pragma once
-// The NATS/1.0 header block: the one that a server writes itself, and a look for a header in one
-// that a client wrote. Clients' blocks are any bytes, and pass as they are; whoever looks into one
-// must take it for hostile. It knows the block; what a header means it must never know.
+// The NATS/1.0 header block that a server writes itself. Clients' blocks are any bytes, and pass as
+// they are: nobody here looks into one.
 
 #include <cstddef>
-#include <optional>
 #include <string_view>
 
 namespace peal::protocol {
@@ -25,9 +23,5 @@ char* write_no_responders(char* out, std::string_view reply, std::string_view si
 /// room.
 char* write_no_responders_frame(char* out, std::string_view reply, std::string_view sid,
                                 bool literal, std::string_view subject);
-
-/// The value of the first header that is named exactly so: what follows the colon, without leading
-/// blanks, up to the CR. None if there is no such line, or it has no CR LF.
-std::optional<std::string_view> header_value(std::string_view block, std::string_view name);
 
 }  // namespace peal::protocol

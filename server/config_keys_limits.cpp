@@ -1,5 +1,6 @@
 // What one client may use, and what all may.
 
+#include "protocol/limits.hpp"
 #include "server/config_fields.hpp"
 #include "server/config_groups.hpp"
 
@@ -10,7 +11,6 @@ namespace {
 using namespace fields;
 
 constexpr int64_t bytes_max = int64_t{1} << 40;
-constexpr int64_t payload_max = 999'999'999;  // The protocol's sizes have nine digits at most.
 constexpr int64_t count_max = INT32_MAX;
 
 // -1 is nats-server's other word for no limit.
@@ -45,7 +45,7 @@ constexpr ConfigKey keys[] = {
         "max_control_line", Reload::live,
         "arguments of one protocol line; to raise it above 8192 may need a restart",
         KeyType::bytes),
-    number<0, payload_max, &Options::limits, &Limits::payload_bytes_max>(
+    number<0, protocol::number_max, &Options::limits, &Limits::payload_bytes_max>(
         "max_payload", Reload::live, "of one message; a change is told to all clients",
         KeyType::bytes),
     number<0, bytes_max, &Options::limits, &Limits::pending_bytes_max>(

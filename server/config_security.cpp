@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "protocol/limits.hpp"
 #include "protocol/subject.hpp"
 #include "server/config_reading.hpp"
 #include "server/config_tls.hpp"
@@ -17,7 +18,6 @@ namespace peal::server {
 namespace {
 
 constexpr int64_t count_max = INT32_MAX;
-constexpr int64_t payload_bytes_max = 999'999'999;  // The protocol's sizes have nine digits.
 
 bool is_array(const ConfigValue& value) {
   return std::holds_alternative<ConfigArray>(value.content);
@@ -246,7 +246,8 @@ ConfigError read_limits(const ConfigValue& value, AccountOptions& account) {
                }},
       BlockKey{"max_payload,max_pay",
                [&](const ConfigEntry& entry) {
-                 return read_count(entry.value, -1, payload_bytes_max, account.payload_bytes_max);
+                 return read_count(entry.value, -1, protocol::number_max,
+                                   account.payload_bytes_max);
                }},
       BlockKey{
           "max_leafnodes,max_leafs",

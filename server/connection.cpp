@@ -17,13 +17,6 @@ using core::OpKind;
 // A read of so much came from a socket that will have more at once.
 constexpr size_t busy_bytes = 4096;
 
-// What is kept of a stranger: most of the 8 KiB that he may cost, the rest being what he is sent
-// and the connection itself. Behind a CONNECT that helpers look at it is what one receive brought.
-constexpr size_t unadmitted_bytes_max = 6 * 1024;
-
-// What a paused connection keeps before its receive is cancelled, where the kernel would go on.
-constexpr size_t kept_bytes_max = 64 * 1024;
-
 }  // namespace
 
 Connection::Connection(Shard& shard, uint32_t slot, uint32_t generation, int descriptor,

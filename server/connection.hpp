@@ -219,6 +219,12 @@ class Connection {
  private:
   /// How long a closed client has to take what it is still owed, and then to hang up.
   static constexpr int64_t linger_ns = 2 * core::second_ns;
+  /// What is kept of a stranger: most of the 8 KiB that he may cost, the rest being what he is sent
+  /// and the connection itself. Behind a CONNECT that helpers look at it is what one receive
+  /// brought.
+  static constexpr size_t unadmitted_bytes_max = 6 * 1024;
+  /// What a paused connection keeps before its receive is cancelled, where the kernel would go on.
+  static constexpr size_t kept_bytes_max = 64 * 1024;
 
   enum class State : uint8_t { open, closing, closed };
   /// What apply() did: all of it; nothing yet; or what the same bytes need not mean again.

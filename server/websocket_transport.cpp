@@ -19,12 +19,6 @@ using Stage = WebSocketLink::Stage;
 
 namespace {
 
-// What is kept of a stranger, as in connection.cpp.
-constexpr size_t unadmitted_bytes_max = 6 * 1024;
-
-// What a paused connection keeps before its receive is cancelled.
-constexpr size_t kept_bytes_max = 64 * 1024;
-
 // So much is inflated for one connection in one turn: a few receive caps.
 constexpr size_t inflated_per_turn_max = 256 * 1024;
 
