@@ -1,6 +1,7 @@
 // How a connection becomes somebody: what it may say before, how what it says of itself is looked
 // at, and what it may do after. The life of the connection around it is in connection.cpp.
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -60,7 +61,9 @@ bool Connection::identify(protocol::ConnectOptions& options) {
   const Security& security = this->security();
   if (!security.auth_required()) return true;
   // A second CONNECT changes only what it names: whoever was let in stays who he is.
-  if (user_ != nullptr && !has_credentials(options)) return true;
+  if (user_ != nullptr && !security.says_who(options)) return true;
+  // He has signed already, and the nonce has gone.
+  if (user_ != nullptr && user_->is_nkey && options.nkey == user_->name) return true;
   if (user_ != nullptr && options.user.empty() && options.nkey.empty()) options.user = user_->name;
 
   Attempt attempt =
@@ -72,6 +75,9 @@ bool Connection::identify(protocol::ConnectOptions& options) {
     return false;
   }
   if (!admission_) admission_ = std::make_unique<Admission>();
+  const auto kind = std::holds_alternative<PasswordProof>(*attempt.proof)
+                        ? HelperPool::Kind::password
+                        : HelperPool::Kind::signature;
   admission_->user = std::move(attempt.user);
   admission_->proof = std::move(attempt.proof);
   admission_->wishes = std::move(options);
@@ -85,7 +91,7 @@ bool Connection::identify(protocol::ConnectOptions& options) {
     const std::shared_ptr<const Proof> proof = wanted.lock();
     if (proof) inbox.put({slot, generation, HelperResult::Of::proof, holds(*proof)});
   };
-  if (!shard_.state().helpers.submit(HelperPool::Kind::proof, work)) {
+  if (!shard_.state().helpers.submit(kind, work)) {
     refuse(protocol::Refusal::authentication_timeout);
   }
   return false;
@@ -93,6 +99,12 @@ bool Connection::identify(protocol::ConnectOptions& options) {
 
 void Connection::on_proof(bool holds) {
   if (!open() || (pauses_ & pause_proof) == 0) return;
+  if (user_ == nullptr && !security().auth_required()) {
+    const protocol::ConnectOptions wishes = std::move(admission_->wishes);
+    admit_anybody();
+    accept_wishes(wishes);
+    return resume(pause_proof);
+  }
   Attempt proven;
   if (admission_->user != nullptr) {
     proven.user = security().find_again(*admission_->user);  // There may have been a reload.
@@ -136,6 +148,12 @@ bool Connection::admit(const Attempt& attempt) {
   return true;
 }
 
+// A reload has left nobody to ask for.
+void Connection::admit_anybody() {
+  admission_.reset();
+  admitted_ = true;
+}
+
 void Connection::take_permissions() {
   const Limits& limits = shard_.options().limits;
   const int64_t payload_bytes_max = user_->account->payload_bytes_max;
@@ -144,7 +162,7 @@ void Connection::take_permissions() {
     payload_bytes_max_ = static_cast<uint32_t>(payload_bytes_max);
   }
   take_parser_limits();
-  const Permissions* const permissions = user_->permissions.get();
+  const Permissions* const permissions = this->permissions();
   restricted_ = permissions != nullptr && permissions->restricts_publish();
   reply_permits_.reset();
   if (permissions != nullptr && permissions->responses()) {
@@ -171,7 +189,11 @@ UserRef Connection::user_now() const {
 // Who is still there goes on with what he may do now; who is not is let go.
 void Connection::on_new_security() {
   const Security& security = this->security();
-  if (!admitted_) return;  // It will be asked by the new rules.
+  if (has_unpinned_certificate()) return refuse_admission();
+  if (!admitted_) {  // It will be asked by the new rules, if they ask.
+    const bool asked = security.auth_required() || (pauses_ & pause_proof) != 0;
+    return asked ? void() : admit_anybody();
+  }
   if (user_ == nullptr && !security.auth_required()) return;
   const bool by_default = user_ == nullptr || came_by_default_;
   Attempt anew{.user = user_now(), .proof = nullptr, .by_default = by_default};
@@ -186,9 +208,18 @@ void Connection::on_new_security() {
   prune_subscriptions();
 }
 
+// Whoever loses his pin is not to come in again, nor to stay.
+bool Connection::has_unpinned_certificate() const {
+  if (!tls_ || tls_->stage != TlsLink::Stage::open || tls_context() == nullptr) return false;
+  const auto& pins = tls_context()->options().pinned_certs;
+  const auto& shown = tls_->session->peer_certificates();
+  const std::string_view key = shown ? std::string_view(shown->front().key_sha256) : "";
+  return !pins.empty() && std::ranges::find(pins, key) == pins.end();
+}
+
 void Connection::prune_subscriptions() {
   Interest& interest = shard_.interest();
-  const Permissions* const permissions = user_->permissions.get();
+  const Permissions* const permissions = this->permissions();
   for (uint32_t id = owned_; id != no_subscription;) {
     Subscription& subscription = *interest.at(id);
     id = Interest::next_owned(subscription);
@@ -243,9 +274,9 @@ Connection::Verdict Connection::deny_publish(const protocol::Command& command,
 }
 
 bool Connection::may_subscribe(const protocol::Command& command) {
-  const bool permitted = command.queue != reserved_queue &&
-                         (user_ == nullptr || user_->permissions == nullptr ||
-                          user_->permissions->may_subscribe(command.subject, command.queue));
+  const bool permitted =
+      command.queue != reserved_queue &&
+      (permissions() == nullptr || permissions()->may_subscribe(command.subject, command.queue));
   if (permitted) return true;
   shard_.stats().subscriptions_denied++;
   if (command.queue.empty()) {

@@ -154,8 +154,7 @@ void Connection::on_sub(const protocol::Command& command) {
   if (interest.find(slot_, command.sid) != nullptr) return acknowledge();
   if (!protocol::is_valid_filter(command.subject)) return refuse(Refusal::invalid_subject);
 
-  const bool filtered = user_ != nullptr && user_->permissions != nullptr &&
-                        user_->permissions->filters(command.subject);
+  const bool filtered = permissions() != nullptr && permissions()->filters(command.subject);
   if (interest.subscribe(account(), slot_, owned_, command.sid, command.subject, command.queue,
                          filtered)) {
     subscriptions_++;

@@ -46,8 +46,7 @@ void Connection::start() {
     }
   } else {
     if (begin_tls()) send_info(false);
-    if (!shard_.state().tls_rate.permits(shard_.now_ns(),
-                                         tls->options().connections_per_second_max)) {
+    if (!may_speak_in_clear() && comes_too_fast()) {
       refuse(protocol::Refusal::connection_throttled);
     }
   }

@@ -295,7 +295,12 @@ class Connection {
   UserRef user_now() const;
   void refuse_admission();
   void leave_account();
+  const Permissions* permissions() const {  // nullptr: may do all.
+    return user_ == nullptr ? nullptr : user_->permissions.get();
+  }
   void take_permissions();
+  void admit_anybody();
+  bool has_unpinned_certificate() const;
   void on_new_security();
   void prune_subscriptions();
   void permit_reply(std::string_view reply);
@@ -309,6 +314,8 @@ class Connection {
 
   // TLS; transport.cpp.
   bool begin_tls();
+  bool may_speak_in_clear() const;
+  bool comes_too_fast();
   bool watch_handshake(int64_t now_ns);
   void on_cipher(std::string_view bytes);
   void continue_handshake(std::string_view bytes);

@@ -66,14 +66,22 @@ HelperPool::Queue* HelperPool::next() {
   return found;
 }
 
+// REQUIRES the lock, and that something waits.
+HelperPool::Work HelperPool::take(Queue& queue) {
+  const bool newest_first = &queue == &queues_[static_cast<size_t>(Kind::password)];
+  Work& chosen = newest_first ? queue.waiting.back() : queue.waiting.front();
+  Work work = std::move(chosen);
+  newest_first ? queue.waiting.pop_back() : queue.waiting.pop_front();
+  return work;
+}
+
 void HelperPool::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
     wanted_.wait(lock, [this] { return stopping_ || next() != nullptr; });
     if (stopping_) return;
     Queue& queue = *next();
-    Work work = std::move(queue.waiting.front());
-    queue.waiting.pop_front();
+    Work work = take(queue);
     lock.unlock();
     const int64_t began_ns = core::monotonic_ns();
     work();

@@ -45,16 +45,18 @@ void forget_secret(std::string& text) {
 }
 
 bool is_password_hash(std::string_view text) {
-  constexpr size_t bcrypt_bytes = 60;
-  return text.size() == bcrypt_bytes && text.starts_with("$2") && text[3] == '$' &&
-         (text[2] == 'a' || text[2] == 'b' || text[2] == 'x' || text[2] == 'y');
+  const auto is_digit = [](char letter) { return letter >= '0' && letter <= '9'; };
+  return text.size() >= std::string_view("$2a$00$").size() && text.starts_with("$2") &&
+         std::string_view("abxy").find(text[2]) != std::string_view::npos && text[3] == '$' &&
+         is_digit(text[4]) && is_digit(text[5]) && text[6] == '$';
 }
 
 bool password_matches_hash(const std::string& password, const std::string& hash) {
   if (password.find('\0') != std::string::npos) return false;  // The hash would end there.
+  const std::string whole = hash.substr(0, password_hash_bytes);
   CryptScratch scratch;
-  const char* const hashed = crypt_r(password.c_str(), hash.c_str(), scratch.data.get());
-  return hashed != nullptr && hashed[0] != '*' && same_secret(hashed, hash);
+  const char* const hashed = crypt_r(password.c_str(), whole.c_str(), scratch.data.get());
+  return hashed != nullptr && hashed[0] != '*' && same_secret(hashed, whole);
 }
 
 std::optional<std::string> hash_password(const std::string& password, unsigned cost) {

@@ -15,8 +15,12 @@ bool same_secret(std::string_view one, std::string_view other);
 /// Overwrites the text, and empties it.
 void forget_secret(std::string& text);
 
-/// Whether a configured password is a bcrypt hash ($2a$, $2b$, $2x$ or $2y$) and not the password
-/// itself.
+/// So long is a bcrypt hash. What is configured behind it counts for nothing, as in nats-server.
+inline constexpr size_t password_hash_bytes = 60;
+
+/// Whether a configured password is a bcrypt hash ($2a$, $2b$, $2x$ or $2y$, then its cost) and not
+/// the password itself. One that was cut short is still no password: who has read it must not get
+/// in by it.
 bool is_password_hash(std::string_view text);
 
 /// Takes as long as the hash's cost says: a tenth of a second is usual. Any thread but a shard's.

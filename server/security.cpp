@@ -40,11 +40,6 @@ bool holds(const Proof& proof) {
   return verify_signature(signed_nonce.key, signed_nonce.nonce, signed_nonce.signature);
 }
 
-bool has_credentials(const protocol::ConnectOptions& options) {
-  return !options.user.empty() || !options.pass.empty() || !options.auth_token.empty() ||
-         !options.nkey.empty() || !options.jwt.empty();
-}
-
 void forget_secrets(protocol::ConnectOptions& options) {
   for (std::string* const secret :
        {&options.pass, &options.auth_token, &options.sig, &options.jwt, &options.proxy_sig}) {
@@ -60,6 +55,8 @@ std::shared_ptr<const Security> Security::make(const SecurityOptions& options,
   made->maps_certificates_ = options.tls && options.tls->verify_and_map;
   made->certificates_mapped_elsewhere_ = options.certificates_mapped_elsewhere;
   if (made->maps_certificates_) made->auth_required_ = true;
+  // There is nobody that a certificate could name: the one has to say his password.
+  if (!options.user.empty() || !options.token.empty()) made->maps_certificates_ = false;
   made->auth_timeout_ = options.auth_timeout.value_or(
       options.tls ? options.tls->timeout + auth_after_handshake : auth_timeout_default);
   made->add_accounts(options, previous);
@@ -84,10 +81,15 @@ std::shared_ptr<const Security> Security::make(const SecurityOptions& options,
   }
   // What is not right costs what a wrong password for a hash costs, if there is one.
   made->decoy_ = random_base64(16);
-  for (const auto& [name, user] : made->users_) {
-    if (is_password_hash(user->password)) made->decoy_ = user->password;
-  }
-  if (is_password_hash(options.password)) made->decoy_ = options.password;
+  const auto take_dearer = [&decoy = made->decoy_](const std::string& secret) {
+    constexpr size_t cost_at = 4, cost_digits = 2;
+    if (!is_password_hash(secret)) return;
+    const bool dearer = !is_password_hash(decoy) ||
+                        secret.compare(cost_at, cost_digits, decoy, cost_at, cost_digits) > 0;
+    if (dearer) decoy = secret;
+  };
+  for (const auto& [name, user] : made->users_) take_dearer(user->password);
+  take_dearer(options.password);
   return made;
 }
 
@@ -149,10 +151,15 @@ void Security::add_subject(const UserRef& user) {
   subjects_in_any_order_.emplace(name->key_in_any_order(), user);
 }
 
+bool Security::says_who(const protocol::ConnectOptions& options) const {
+  return !options.user.empty() || !options.pass.empty() || !options.auth_token.empty() ||
+         (!options.nkey.empty() && !nkeys_.empty());
+}
+
 // In nats-server's order: nkey, users, token, the one user.
 Attempt Security::try_connect(const protocol::ConnectOptions& options, std::string_view nonce,
                               const UserRef& certificate_user) const {
-  if (!maps_certificates_ && !has_credentials(options)) {
+  if (!maps_certificates_ && !says_who(options)) {
     return {.user = default_user_, .proof = nullptr, .by_default = true};
   }
   if (!options.nkey.empty() && !nkeys_.empty()) {

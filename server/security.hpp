@@ -90,6 +90,9 @@ class Security {
   UserRef find_again(const User& user) const;
   std::chrono::nanoseconds auth_timeout() const { return auth_timeout_; }
 
+  /// Whether CONNECT says anything of who it is that could count here.
+  bool says_who(const protocol::ConnectOptions& options) const;
+
   /// Who does not say who he is, is this one; nullptr when he has to.
   const UserRef& default_user() const { return default_user_; }
 
@@ -129,9 +132,6 @@ class Security {
   UserRef default_user_;
   std::string decoy_;  // Stands in for the password of a user who is not there.
 };
-
-/// Whether CONNECT says anything of who it is.
-bool has_credentials(const protocol::ConnectOptions& options);
 
 /// Overwrites what must not lie in memory longer than needed.
 void forget_secrets(protocol::ConnectOptions& options);

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_set>
+
+#include "server/secret.hpp"
 
 namespace peal::server {
 namespace {
@@ -31,6 +34,32 @@ std::optional<std::string> duplicate_in(const SecurityOptions& options) {
   return {};
 }
 
+std::optional<std::string> cut_hash_in(const SecurityOptions& options) {
+  const auto is_cut = [](const std::string& secret) {
+    return is_password_hash(secret) && secret.size() < password_hash_bytes;
+  };
+  const auto error = [](const std::string& whose, const std::string& secret) {
+    return fmt::format(
+        "{} is a bcrypt hash of {} characters, and a whole one has {}; make one with peal-server "
+        "passwd",
+        whose, secret.size(), password_hash_bytes);
+  };
+  if (is_cut(options.token)) return error("the token", options.token);
+  if (is_cut(options.password)) return error("the password", options.password);
+  const auto in_users = [&](const std::vector<UserOptions>& users) -> std::optional<std::string> {
+    for (const UserOptions& user : users) {
+      if (!is_cut(user.password)) continue;
+      return error(fmt::format("the password of user \"{}\"", user.name), user.password);
+    }
+    return {};
+  };
+  if (auto found = in_users(options.users)) return found;
+  for (const AccountOptions& account : options.accounts) {
+    if (auto found = in_users(account.users)) return found;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::optional<std::string> contradiction_in(const SecurityOptions& options) {
@@ -53,6 +82,17 @@ std::optional<std::string> contradiction_in(const SecurityOptions& options) {
     return "a token and an array of users cannot both be there (authorization: token and users, "
            "--auth); leave out one";
   }
+  const bool accounts_have_users = std::ranges::any_of(
+      options.accounts, [](const AccountOptions& account) { return !account.users.empty(); });
+  if (accounts_have_users && !options.user.empty()) {
+    return "a single user and accounts with users cannot both be there (authorization: user, "
+           "--user); make it a user of an account";
+  }
+  if (accounts_have_users && !options.token.empty()) {
+    return "a token and accounts with users cannot both be there (authorization: token, --auth); "
+           "leave out one";
+  }
+  if (auto error = cut_hash_in(options)) return error;
   if (options.tls) {
     const TlsOptions& tls = *options.tls;
     for (const CertificatePair& pair : tls.certificates) {

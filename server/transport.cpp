@@ -57,6 +57,16 @@ void Connection::flush_layers() {
   if (state_ == State::closing) release_if_idle();
 }
 
+bool Connection::may_speak_in_clear() const {
+  return !websocket_ && shard_.options().security.allow_non_tls;
+}
+
+// Counts it among the newcomers who speak TLS.
+bool Connection::comes_too_fast() {
+  const uint32_t per_second_max = tls_->context->options().connections_per_second_max;
+  return !shard_.state().tls_rate.permits(shard_.now_ns(), per_second_max);
+}
+
 // True when INFO goes at once, in clear.
 bool Connection::begin_tls() {
   tls_ = std::make_unique<TlsLink>();
@@ -78,8 +88,7 @@ bool Connection::begin_tls() {
 bool Connection::watch_handshake(int64_t now_ns) {
   if (tls_->stage == TlsLink::Stage::open) return false;
   if (now_ns >= tls_->due_ns) {
-    if (tls_->stage == TlsLink::Stage::hello && !websocket_ &&
-        shard_.options().security.allow_non_tls) {
+    if (tls_->stage == TlsLink::Stage::hello && may_speak_in_clear()) {
       tls_.reset();
       start_admission_clock();
       return false;
@@ -102,10 +111,13 @@ bool Connection::watch_handshake(int64_t now_ns) {
 void Connection::on_cipher(std::string_view bytes) {
   if (tls_->stage == TlsLink::Stage::hello) {
     const bool is_tls = bytes.front() == first_byte_of_handshake;
-    if (!is_tls && !websocket_ && shard_.options().security.allow_non_tls) {
+    if (!is_tls && may_speak_in_clear()) {
       tls_.reset();
       start_admission_clock();
       return on_bytes(bytes);
+    }
+    if (may_speak_in_clear() && comes_too_fast()) {
+      return refuse(protocol::Refusal::connection_throttled);
     }
     // What is no handshake is for the session to refuse: nothing said in clear is ever acted upon.
     tls_->stage = TlsLink::Stage::handshake;

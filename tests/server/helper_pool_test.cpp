@@ -10,8 +10,12 @@ namespace {
 
 using Kind = HelperPool::Kind;
 
+Kind kind_of(char letter) {
+  return letter == 'h' ? Kind::handshake : letter == 's' ? Kind::signature : Kind::password;
+}
+
 /// One helper, whose first work takes until something of each kind waits behind it: `h` for a
-/// handshake, `p` for a proof. In what order it was done.
+/// handshake, `s` for a signature, any other letter for a password. In what order it was done.
 std::string order_behind(Kind first, const std::string& waiting) {
   std::string order;
   std::atomic<bool> may_end{false};
@@ -19,7 +23,7 @@ std::string order_behind(Kind first, const std::string& waiting) {
   HelperPool pool(1);
   REQUIRE(pool.submit(first, [&] { may_end.wait(false); }));
   for (const char each : waiting) {
-    REQUIRE(pool.submit(each == 'h' ? Kind::handshake : Kind::proof, [&, each] {
+    REQUIRE(pool.submit(kind_of(each), [&, each] {
       order += each;
       done++;
       done.notify_one();
@@ -32,19 +36,28 @@ std::string order_behind(Kind first, const std::string& waiting) {
 }
 
 TEST_CASE("helper pool: a handshake does not wait for all the hashes before it") {
-  CHECK(order_behind(Kind::proof, "ppph").front() == 'h');
+  CHECK(order_behind(Kind::password, "ppph").front() == 'h');
 }
 
 TEST_CASE("helper pool: a hash does not wait for all the handshakes before it") {
   CHECK(order_behind(Kind::handshake, "hhhp").front() == 'p');
 }
 
+TEST_CASE("helper pool: a signature does not wait for all the hashes before it") {
+  CHECK(order_behind(Kind::password, "ppps").front() == 's');
+}
+
+// Those who have waited long are the next to give up.
+TEST_CASE("helper pool: of hashes the newest comes first") {
+  CHECK(order_behind(Kind::handshake, "abc") == "cba");
+}
+
 TEST_CASE("helper pool: each kind has a bound of its own") {
   std::atomic<bool> may_end{false};
   HelperPool pool(1);
-  REQUIRE(pool.submit(Kind::proof, [&] { may_end.wait(false); }));
+  REQUIRE(pool.submit(Kind::password, [&] { may_end.wait(false); }));
   size_t taken = 0;
-  while (taken <= HelperPool::waiting_max && pool.submit(Kind::proof, [] {})) taken++;
+  while (taken <= HelperPool::waiting_max && pool.submit(Kind::password, [] {})) taken++;
   // The first may have been taken from the queue by now.
   CHECK(taken >= HelperPool::waiting_max - 1);
   CHECK(taken <= HelperPool::waiting_max);

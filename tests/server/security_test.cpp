@@ -61,6 +61,13 @@ TEST_CASE("secret: bcrypt, with hashes that others have made") {
   CHECK_FALSE(password_matches_hash("S3cret", *made));
   CHECK_FALSE(is_password_hash("s3cret"));
   CHECK_FALSE(is_password_hash("$2a$short"));
+  // Whoever has read it in a file must not get in by it, and what follows it counts for nothing.
+  for (const std::string& odd : {hash.substr(0, 59), hash.substr(0, 7), hash + " ", hash + "x"}) {
+    CAPTURE(odd);
+    CHECK(is_password_hash(odd));
+    CHECK_FALSE(password_matches_hash(odd, odd));
+    CHECK(password_matches_hash("U*U", odd) == (odd.size() > hash.size()));
+  }
 }
 
 TEST_CASE("secret: base64 of either alphabet, with padding and without") {
@@ -227,6 +234,32 @@ TEST_CASE("security: who says nothing is the default user, who says something wr
   CHECK(security->try_connect({}, nonce, nullptr).user->name == "guest");
   CHECK_FALSE(let_in(*security, says("u", "g")));
   CHECK_FALSE(let_in(*security, says("guest", "")));
+  // These say nothing to a server that knows no nkeys and no JWTs.
+  protocol::ConnectOptions with_others;
+  with_others.nkey = public_key;
+  with_others.jwt = "jwt";
+  CHECK(let_in(*security, with_others));
+}
+
+TEST_CASE("security: a token is asked for where certificates name nobody") {
+  SecurityOptions options;
+  options.token = "t";
+  options.tls.emplace().verify_and_map = true;
+  const auto security = Security::make(options, nullptr);
+  protocol::ConnectOptions connect;
+  CHECK_FALSE(let_in(*security, connect));
+  connect.auth_token = "t";
+  CHECK(let_in(*security, connect));
+}
+
+TEST_CASE("security: who is not there costs what the dearest hash costs") {
+  SecurityOptions options;
+  options.users = {user("cheap", *hash_password("a", 4)), user("dear", *hash_password("b", 5)),
+                   user("plain", "c")};
+  const auto security = Security::make(options, nullptr);
+  const Attempt attempt = security->try_connect(says("nobody", "d"), nonce, nullptr);
+  REQUIRE(attempt.proof);
+  CHECK(std::get<PasswordProof>(*attempt.proof).hash == options.users[1].password);
 }
 
 TEST_CASE("security: an nkey has to sign, whatever else is said") {
@@ -296,6 +329,23 @@ TEST_CASE("security options: what contradicts itself is refused") {
   options.accounts.resize(1);
   options.accounts[0].users = {user("x", "z")};
   CHECK(contradiction_in(options));
+  options = {};
+  options.accounts.resize(1);
+  options.accounts[0].users = {user("x", "z")};
+  options.token = "t";
+  CHECK(contradiction_in(options));
+  options.token.clear();
+  options.user = "u";
+  CHECK(contradiction_in(options));
+  options.user.clear();
+  CHECK_FALSE(contradiction_in(options));
+  options.accounts[0].users[0].password = hash_password("z", 4)->substr(0, 59);
+  const auto error = contradiction_in(options);
+  REQUIRE(error);
+  CHECK(
+      *error ==
+      "the password of user \"x\" is a bcrypt hash of 59 characters, and a whole one has 60; make "
+      "one with peal-server passwd");
 }
 
 }  // namespace

@@ -239,3 +239,17 @@ def reload_to_passwords(scene):
     anybody.expect_closed()
     somebody = scene.connect(user="u", **{"pass": "p"})
     somebody.fence()
+
+
+@scenario("reload: who comes while passwords are given up is let in", alone=True,
+          config="authorization { timeout: 60, user: u, password: p }", tags=["auth"])
+def reload_from_passwords(scene):
+    known = scene.connect(user="u", **{"pass": "p"})
+    silent, late = (Connection.with_info(scene.server.port) for _ in range(2))
+    reload(scene.server, "max_payload: 100")
+    known.expect_closed()
+    if scene.kind == "peal":  # nats-server goes on wanting CONNECT of him.
+        silent.send(b"PING\r\n")
+        silent.expect(b"PONG\r\n")
+    late.send(b'CONNECT {"verbose":true,"user":"x","pass":"y"}\r\nPING\r\n')
+    late.expect(b"+OK\r\nPONG\r\n")

@@ -436,15 +436,29 @@ def map_after_reload(scene):
         alice[1].expect_closed()
 
 
+def pin_of(certificate):
+    public = subprocess.run(["openssl", "pkey", "-in", f"{certificates()}/{certificate}.key",
+                             "-pubout", "-outform", "DER"], check=True, stdout=subprocess.PIPE).stdout
+    return hashlib.sha256(public).hexdigest()
+
+
 @scenario("tls: of those whom the CA knows, only who is pinned", tags=["tls"])
 def pinned(scene):
-    folder = certificates()
-    public = subprocess.run(["openssl", "pkey", "-in", f"{folder}/alice.key", "-pubout",
-                             "-outform", "DER"], check=True, stdout=subprocess.PIPE).stdout
-    pin = hashlib.sha256(public).hexdigest()
-    with tls_server(scene, f'verify: true, pinned_certs: ["{pin}"]') as server:
+    with tls_server(scene, f'verify: true, pinned_certs: ["{pin_of("alice")}"]') as server:
         hello(secured(Connection.with_info(server.port), context(certificate="alice")))
         expect_no_way_in(server, context(certificate="mallory"))
+
+
+@scenario("tls: who loses his pin is let go", tags=["tls"])
+def unpinned(scene):
+    with tls_server(scene, "verify: true") as server:
+        people = {}
+        for name in ("alice", "mallory"):
+            people[name] = secured(Connection.with_info(server.port), context(certificate=name))
+            hello(people[name])
+        reload(server, tls_config(f'verify: true, pinned_certs: ["{pin_of("alice")}"]'))
+        people["mallory"].expect_closed()
+        hello(people["alice"])
 
 
 @scenario("tls: handshake first", tags=["tls"])
@@ -496,6 +510,13 @@ def rate_limit(scene):
             connection.close()
         # Ten take less than four seconds on any machine, and so some of them are too many.
         check(throttled > 0, "nobody was told to come later")
+
+
+@scenario("tls: who speaks in clear is none of so many newcomers a second", tags=["tls"])
+def rate_limit_in_clear(scene):
+    with tls_server(scene, "connection_rate_limit: 1", "allow_non_tls: true") as server:
+        for _ in range(10):
+            hello(Connection.with_info(server.port))
 
 
 @scenario("tls: many at once, and some who leave in the middle", tags=["tls"])
