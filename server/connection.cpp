@@ -159,8 +159,11 @@ void Connection::on_bytes(std::string_view bytes) {
   }
   if (open() && !bytes.empty()) keep(bytes);
   const bool adds_to_excess = shard_.over_budget() && in_messages_ != messages_before;
-  if (open() && (stall_wanted_ms_ != 0 || adds_to_excess)) {
-    stall(adds_to_excess ? std::max(stall_wanted_ms_, Router::stall_ms) : stall_wanted_ms_);
+  const bool adds_to_slow = stalled_until_ns_ != 0 && in_messages_ != messages_before &&
+                            shard_.now_ns() < stalled_until_ns_;
+  if (open() && (stall_wanted_ms_ != 0 || adds_to_excess || adds_to_slow)) {
+    stall(adds_to_excess || adds_to_slow ? std::max(stall_wanted_ms_, Router::stall_ms)
+                                         : stall_wanted_ms_);
   }
   shard_.stats().in_messages += in_messages_ - messages_before;
   shard_.stats().in_bytes += in_bytes_ - bytes_before;
@@ -308,6 +311,12 @@ void Connection::stall(uint16_t stall_ms) {
   stalls_++;
   shard_.stats().stalls++;
   shard_.resume_at(*this, shard_.now_ns() + stall_ms * millisecond_ns);
+}
+
+void Connection::stall_for_other_shard(uint16_t stall_ms) {
+  constexpr int64_t said_again_ns = 50 * millisecond_ns;
+  stalled_until_ns_ = shard_.now_ns() + said_again_ns;
+  stall(stall_ms);
 }
 
 }  // namespace peal::server

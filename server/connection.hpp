@@ -88,6 +88,9 @@ class Connection {
   void on_fence_reached();
   /// Reads one cap less often while a slow subscriber catches up.
   void stall(uint16_t stall_ms);
+  /// The same for a subscriber of another shard. That says so again while it is slow, but one read
+  /// after another could come before it: until then the connection is held after each.
+  void stall_for_other_shard(uint16_t stall_ms);
   /// Receives again, when the pool has buffers and wants_recv() says so.
   void arm_recv();
   bool wants_recv() {
@@ -444,8 +447,9 @@ class Connection {
   uint64_t uncounted_bytes_ = 0;
   uint64_t bitten_at_ = 0;  // What it had published then; see has_bitten().
   uint32_t stalls_ = 0;
-  uint32_t share_turn_ = 0;  // In which it last had a share.
-  int64_t read_ns_ = 0;      // When it was last read from.
+  int64_t stalled_until_ns_ = 0;  // For a subscriber of another shard.
+  uint32_t share_turn_ = 0;       // In which it last had a share.
+  int64_t read_ns_ = 0;           // When it was last read from.
   std::unique_ptr<ClientName> client_name_;
   core::PeerAddress peer_;
 };

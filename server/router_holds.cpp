@@ -82,7 +82,7 @@ void Router::on_hold(ShardId there, const StallRecord& record) {
   Connection* const publisher = shard_.find(record.slot, record.generation);
   if (publisher == nullptr) return;
   record.sole ? hold_for_sole(there, *publisher, record.stall_ms)
-              : publisher->stall(record.stall_ms);
+              : publisher->stall_for_other_shard(record.stall_ms);
 }
 
 void Router::hold_back(ShardId origin, const MessageHead& head, bool sole, uint16_t hold_ms) {

@@ -36,6 +36,8 @@ class Talker : public Actor, public LinkClient {
   void say_at_once(std::string_view text) { REQUIRE(link_->client_write(text) == text.size()); }
   void half_close() { link_->client_shutdown(); }
   void leave() { link_->client_close(); }
+  /// From now on it takes so much in a millisecond, and no more.
+  void sip(size_t bytes) { sip_bytes_ = bytes; }
 
   unsigned pongs = 0;
   unsigned messages = 0;
@@ -45,7 +47,13 @@ class Talker : public Actor, public LinkClient {
 
   void on_link_changed() override { world_.schedule(world_.now() + world_.delay(), *this, 0); }
   void run(uint32_t, uint64_t) override {
-    link_->client_read(SIZE_MAX, replies_.bytes());
+    if (world_.now() >= next_sip_) {
+      link_->client_read(sip_bytes_, replies_.bytes());
+      if (sip_bytes_ != SIZE_MAX) {
+        next_sip_ = world_.now() + ms;
+        world_.schedule(next_sip_, *this, 0);
+      }
+    }
     while (const auto reply = replies_.next()) {
       if (reply->kind == Reply::Kind::pong) {
         pongs++;
@@ -65,6 +73,8 @@ class Talker : public Actor, public LinkClient {
 
   World& world_;
   Link* link_;
+  size_t sip_bytes_ = SIZE_MAX;
+  Time next_sip_ = 0;
   ReplyReader replies_;
   std::string out_;
 };
@@ -108,6 +118,8 @@ class Scene {
     talker.say("PING\r\n");
     REQUIRE(run_for(sec, [&] { return talker.pongs > before; }));
   }
+
+  uint64_t stalls() const { return server_->stalls(); }
 
   World world;
   std::vector<std::unique_ptr<Runner>> runners;
@@ -447,4 +459,33 @@ TEST_CASE("server: who subscribes to much goes on, and others publish meanwhile"
   listener.on_message = nullptr;
   publisher.say("PUB much.1 1\r\nx\r\nPUB much.5000 1\r\nx\r\n");
   REQUIRE(scene.run_for(sec, [&] { return greedy.messages == 2; }));
+}
+
+// Of held-for-one-record: whoever publishes to a slow subscriber of another shard is held when that
+// says so. Until it can say so again he must not go on as if nothing were.
+TEST_CASE("server: who is held for a subscriber of another shard stays so while that is busy") {
+  for (const unsigned held : {0u, 1u}) {  // One of them is the subscribers'.
+    CAPTURE(held);
+    Scenario scenario = with_shards(2);
+    scenario.pending_bytes_max = 1 << 20;
+    Scene scene(4, scenario);
+    Talker& publisher = scene.talker(0);
+    Talker& slow = scene.talker(1);
+    Talker& fast = scene.talker(3);
+    for (Talker* const subscriber : {&slow, &fast}) {
+      subscriber->say("SUB news 1\r\n");
+      scene.settle(*subscriber);
+    }
+    slow.sip(1000);
+    const std::string message = "PUB news 1000\r\n" + std::string(1000, 'x') + "\r\n";
+    std::string all;
+    for (unsigned i = 0; i < 4000; i++) all += message;
+    publisher.say(all);
+    REQUIRE(scene.run_for(sec, [&] { return scene.stalls() > 0; }));
+    const unsigned before = fast.messages;
+    scene.runners[held]->hold(40 * ms);
+    scene.run_for(42 * ms, [] { return false; });
+    // A receive cap of 64 KiB every 10 ms, and what was on its way.
+    CHECK(fast.messages - before < 500);
+  }
 }
