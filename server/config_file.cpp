@@ -4,7 +4,6 @@
 
 #include <span>
 #include <string_view>
-#include <unordered_map>
 #include <variant>
 
 #include "server/config_keys.hpp"
@@ -39,14 +38,7 @@ class Reader {
   explicit Reader(ConfigTarget& target) : target_(target) {}
 
   Refusal read_file(const ConfigMap& map) {
-    // As in nats-server, the last of several is the only one: it is not added to those before it.
-    std::unordered_map<std::string_view, const ConfigEntry*> last;
-    for (const ConfigEntry& entry : map.entries) last[entry.key] = &entry;
     for (const ConfigEntry& entry : map.entries) {
-      if (last.at(entry.key) != &entry) {
-        warn("", entry, "is there again, and only the last counts");
-        continue;
-      }
       if (const std::string name = folded_name(entry.key); is_security_key(name)) {
         auto error = apply_security(name, entry, target_.options.security, target_.warnings);
         if (error) return error;
@@ -118,7 +110,7 @@ class Reader {
 
 std::optional<std::string> apply_config(const std::string& path, Options& options,
                                         std::vector<std::string>& warnings) {
-  const auto parsed = parse_config_file(path);
+  const auto parsed = parse_config_file(path, warnings);
   if (const auto* error = std::get_if<std::string>(&parsed)) return *error;
   ConfigTarget target{options, warnings};
   return Reader(target).read_file(std::get<ConfigMap>(parsed));

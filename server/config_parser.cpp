@@ -10,7 +10,9 @@
 #include <optional>
 #include <string_view>
 #include <system_error>
+#include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "server/config_number.hpp"
 #include "server/spelling.hpp"
@@ -56,10 +58,11 @@ bool is_password_hash(std::string_view word) {
 
 /// What a file has in common with those that it includes: the maps that are open, outermost first,
 /// where variables are looked up; the variables that are being read from the environment; how deep
-/// we are.
+/// we are; what to warn of.
 struct Context {
-  std::vector<ConfigMap*> scopes;
-  std::vector<std::string> environment;
+  std::vector<std::string>& warnings;
+  std::vector<ConfigMap*> scopes = {};
+  std::vector<std::string> environment = {};
   int depth = 0;
   int includes = 0;
 };
@@ -79,13 +82,7 @@ class Parser {
 
   /// The whole text as the items of `map`.
   bool read_document(ConfigMap& map) {
-    if (!is_text()) return false;
-    skip_blanks_and_comments();
-    if (!next_is('{')) return read_items(map, '\0');
-    take();
-    if (!read_items(map, '}')) return false;
-    skip_blanks_and_comments();
-    return at_end() || fail("nothing may follow the closing brace of the file");
+    return read_whole([&](char closing) { return read_items(map, closing); });
   }
 
   /// The whole text as one value.
@@ -160,7 +157,41 @@ class Parser {
     const bool done = read_items_until(map, closing);
     context_.scopes.pop_back();
     context_.depth--;
+    if (done) keep_last_of_each(map);
     return done;
+  }
+
+  // As in nats-server, the last of several is the only one: it is not added to those before it.
+  void keep_last_of_each(ConfigMap& map) {
+    std::vector<ConfigEntry>& entries = map.entries;
+    std::unordered_map<std::string_view, size_t> last;
+    for (size_t i = 0; i < entries.size(); i++) last[entries[i].key] = i;
+    if (last.size() == entries.size()) return;
+    std::vector<ConfigEntry> kept;
+    for (size_t i = 0; i < entries.size(); i++) {
+      ConfigEntry& by = entries[last.at(entries[i].key)];
+      if (&by == &entries[i]) continue;
+      by.is_variable |= entries[i].is_variable;
+      context_.warnings.push_back(
+          error_at(entries[i].position,
+                   fmt::format("{}: is there again, and only the last counts", entries[i].key)));
+    }
+    for (size_t i = 0; i < entries.size(); i++) {
+      if (last.at(entries[i].key) == i) kept.push_back(entries[i]);
+    }
+    entries = std::move(kept);
+  }
+
+  /// A text that may have braces around all of it. `read` reads its items.
+  template <class Read>
+  bool read_whole(Read&& read) {
+    if (!is_text()) return false;
+    skip_blanks_and_comments();
+    if (!next_is('{')) return read('\0');
+    take();
+    if (!read('}')) return false;
+    skip_blanks_and_comments();
+    return at_end() || fail("nothing may follow the closing brace of the file");
   }
 
   bool read_items_until(ConfigMap& map, char closing) {
@@ -234,11 +265,7 @@ class Parser {
 
   /// An included file: its items belong to the map that includes it, which is in scope already.
   bool read_into(ConfigMap& map) {
-    if (!is_text()) return false;
-    skip_blanks_and_comments();
-    const bool braces = next_is('{');
-    if (braces) take();
-    return read_items_until(map, braces ? '}' : '\0');
+    return read_whole([&](char closing) { return read_items_until(map, closing); });
   }
 
   bool read_value(ConfigValue& value) {
@@ -434,20 +461,22 @@ class Parser {
 }  // namespace
 
 std::variant<ConfigMap, std::string> parse_config_text(const std::string& text,
-                                                       const std::string& name) {
-  Context context;
+                                                       const std::string& name,
+                                                       std::vector<std::string>& warnings) {
+  Context context{warnings};
   Parser parser(text, name, context);
   ConfigMap map;
   if (!parser.read_document(map)) return parser.error;
   return map;
 }
 
-std::variant<ConfigMap, std::string> parse_config_file(const std::string& path) {
+std::variant<ConfigMap, std::string> parse_config_file(const std::string& path,
+                                                       std::vector<std::string>& warnings) {
   std::string text;
   if (const int reason = read_file(path, text)) {
     return fmt::format("{}: {}", path, error_text(reason));
   }
-  return parse_config_text(text, path);
+  return parse_config_text(text, path, warnings);
 }
 
 }  // namespace peal::server

@@ -3,11 +3,13 @@
 // and variables; which keys there are, it must never know.
 //
 //   item      key value | key: value | key = value | key { ... } | include "file"
-//   ends      at a newline, ',' or ';'; braces around the whole file are allowed, so JSON is one,
-//   too comments  # and //, from where they begin a word to the end of the line values    { items }
-//   [ values ]  "text\n"  'raw text'  bare_text  ( block, ended by a line with
-//             nothing but a closing parenthesis )  true yes on false no off  12  12k  12KiB  1.5
-//             $VAR
+//   ends      at a newline, ',' or ';'
+//   comments  # and //, from where they begin a word to the end of the line
+//   values    { items }  [ values ]  "text\n"  'raw text'  bare_text  12  12k  12KiB  1.5  $VAR
+//             true yes on  false no off  ( block, ended by a line with nothing but a parenthesis )
+//
+// Braces around a whole file are allowed, so JSON is one too. Of several items with one key, in a
+// file and all that it includes, the last counts.
 
 #include <cstddef>
 #include <string>
@@ -24,11 +26,14 @@ inline constexpr int config_includes_max = 16;
 /// Room for a hundred thousand users; /dev/zero has no end.
 inline constexpr size_t config_file_bytes_max = 64 << 20;
 
-/// The error is one sentence with file, line and column.
-std::variant<ConfigMap, std::string> parse_config_file(const std::string& path);
+/// The error is one sentence with file, line and column; so is each of the warnings, which are
+/// added to those that are there.
+std::variant<ConfigMap, std::string> parse_config_file(const std::string& path,
+                                                       std::vector<std::string>& warnings);
 
 /// The same for a text that is no file. `name` stands in errors, and includes are relative to it.
 std::variant<ConfigMap, std::string> parse_config_text(const std::string& text,
-                                                       const std::string& name);
+                                                       const std::string& name,
+                                                       std::vector<std::string>& warnings);
 
 }  // namespace peal::server

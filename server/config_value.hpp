@@ -28,7 +28,7 @@ struct ConfigEntry;
 
 using ConfigArray = std::vector<ConfigValue>;
 
-/// In the order of the file. A key may stand twice; the last one counts.
+/// In the order of the file. No key stands twice.
 struct ConfigMap {
   std::vector<ConfigEntry> entries;
 };

@@ -64,7 +64,8 @@ std::string shown(const ConfigValue& value) {
 }
 
 std::string parsed(const std::string& text) {
-  const auto result = parse_config_text(text, "test.conf");
+  std::vector<std::string> warnings;
+  const auto result = parse_config_text(text, "test.conf", warnings);
   if (const auto* error = std::get_if<std::string>(&result)) return *error;
   return shown(std::get<ConfigMap>(result));
 }
@@ -165,7 +166,8 @@ TEST_CASE("config: files include files, each from where it lies") {
   folder.file("parts/more.conf", "{ max_pending: 2 }");
   const std::string path = folder.file(
       "main.conf", "size: 1\ninclude 'parts/limits.conf'\nm { include ./parts/more.conf }");
-  const auto result = parse_config_file(path);
+  std::vector<std::string> warnings;
+  const auto result = parse_config_file(path, warnings);
   REQUIRE(std::holds_alternative<ConfigMap>(result));
   CHECK(shown(std::get<ConfigMap>(result)) ==
         "{size=1 max_payload=1 max_pending=2 m={max_pending=2}}");
@@ -175,15 +177,27 @@ TEST_CASE("config: an error in an included file is told by that file's name") {
   const Folder folder;
   const std::string part = folder.file("part.conf", "a: 1\nb: }");
   const std::string path = folder.file("main.conf", "include part.conf");
-  const auto result = parse_config_file(path);
+  std::vector<std::string> warnings;
+  const auto result = parse_config_file(path, warnings);
   REQUIRE(std::holds_alternative<std::string>(result));
   CHECK(std::get<std::string>(result) == fmt::format("{}:2:1: 'b' has no value", part));
+}
+
+TEST_CASE("config: what stands behind the closing brace of an included file is not passed over") {
+  const Folder folder;
+  const std::string part = folder.file("part.conf", "{ a: 1 }\nb: 2");
+  std::vector<std::string> warnings;
+  const auto result = parse_config_file(folder.file("main.conf", "include part.conf"), warnings);
+  REQUIRE(std::holds_alternative<std::string>(result));
+  CHECK(std::get<std::string>(result) ==
+        fmt::format("{}:2:1: nothing may follow the closing brace of the file", part));
 }
 
 TEST_CASE("config: files that include each other are refused, not followed") {
   const Folder folder;
   folder.file("a.conf", "include b.conf");
-  const auto result = parse_config_file(folder.file("b.conf", "include a.conf"));
+  std::vector<std::string> warnings;
+  const auto result = parse_config_file(folder.file("b.conf", "include a.conf"), warnings);
   REQUIRE(std::holds_alternative<std::string>(result));
   CHECK(std::get<std::string>(result).find("include each other too deep") != std::string::npos);
 }
@@ -399,6 +413,21 @@ TEST_CASE("config: of several with one name the last is the only one, and a warn
   CHECK(outcome.options.security.accounts[0].name == "B");
   REQUIRE(outcome.warnings.size() == 2);
   CHECK(outcome.warnings[0].ends_with("1:1: accounts: is there again, and only the last counts"));
+}
+
+// An included list of users, and another one of those who are meant.
+TEST_CASE("config: so it is in every block, also with what a file in it brings") {
+  const Folder folder;
+  folder.file("users.conf", "users: [{user: old, password: x}]");
+  const Applied outcome = applied(fmt::format(
+      "include '{}'", folder.file("main.conf",
+                                  "authorization "
+                                  "{\n include users.conf\n users: [{user: new, password: x}] }")));
+  CHECK(outcome.error == "");
+  REQUIRE(outcome.options.security.users.size() == 1);
+  CHECK(outcome.options.security.users[0].name == "new");
+  REQUIRE(outcome.warnings.size() == 1);
+  CHECK(outcome.warnings[0].ends_with("1:1: users: is there again, and only the last counts"));
 }
 
 TEST_CASE("config: 0 asks for the default") {

@@ -21,7 +21,7 @@ struct Applied {
 
 Applied applied(const std::string& text) {
   Applied result;
-  const auto parsed = parse_config_text(text, "c");
+  const auto parsed = parse_config_text(text, "c", result.warnings);
   if (const auto* error = std::get_if<std::string>(&parsed)) return {{}, *error, {}};
   for (const ConfigEntry& entry : std::get<ConfigMap>(parsed).entries) {
     Options options;
