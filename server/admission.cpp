@@ -1,6 +1,8 @@
 // How a connection becomes somebody: what it may say before, how what it says of itself is looked
 // at, and what it may do after. The life of the connection around it is in connection.cpp.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cassert>
 #include <utility>
@@ -71,7 +73,7 @@ bool Connection::identify(protocol::ConnectOptions& options) {
                            user_ == nullptr ? certificate_user() : user_);
   if (attempt.proof == nullptr) {
     if (attempt.user != nullptr && admit(attempt)) return true;
-    if (attempt.user == nullptr) refuse_admission();
+    if (attempt.user == nullptr) refuse_admission(options);
     return false;
   }
   if (!admission_) admission_ = std::make_unique<Admission>();
@@ -109,14 +111,21 @@ void Connection::on_proof(bool holds) {
   if (admission_->user != nullptr) {
     proven.user = security().find_again(*admission_->user);  // There may have been a reload.
   }
-  if (!holds || proven.user == nullptr) return refuse_admission();
+  if (!holds || proven.user == nullptr) return refuse_admission(admission_->wishes);
   const protocol::ConnectOptions wishes = std::move(admission_->wishes);
   if (admit(proven)) accept_wishes(wishes);
   resume(pause_proof);
 }
 
-void Connection::refuse_admission() {
-  shard_.on_refused_admission(*this);
+void Connection::refuse_admission(const protocol::ConnectOptions& said) {
+  constexpr size_t name_bytes_max = 64;
+  std::string who;
+  if (!said.user.empty()) {
+    who = fmt::format(" - User \"{}\"", said.user.substr(0, name_bytes_max));
+  } else if (!said.nkey.empty()) {
+    who = fmt::format(" - Nkey \"{}\"", said.nkey.substr(0, name_bytes_max));
+  }
+  shard_.on_refused_admission(*this, who);
   refuse(protocol::Refusal::authorization_violation);
 }
 
@@ -266,6 +275,7 @@ Connection::Verdict Connection::publish_if_permitted(const protocol::Command& co
 Connection::Verdict Connection::deny_publish(const protocol::Command& command,
                                              protocol::Refusal refusal, std::string_view denied) {
   shard_.stats().publishes_denied++;
+  count_in(1, command.message.size());
   if (pedantic_ && !protocol::is_valid_literal(command.subject)) {
     refuse(protocol::Refusal::invalid_publish_subject);
   }

@@ -57,6 +57,15 @@ Refusal set_text(ConfigTarget& target, const ConfigValue& value) {
   return fields::read_text(value, at<path...>(target.options));
 }
 
+/// Of an address to listen on: with none it is the default one.
+template <auto... path>
+Refusal set_host(ConfigTarget& target, const ConfigValue& value) {
+  std::string host;
+  if (auto refusal = fields::read_text(value, host)) return refusal;
+  if (!host.empty()) at<path...>(target.options) = std::move(host);
+  return {};
+}
+
 template <auto... path>
 Refusal set_boolean(ConfigTarget& target, const ConfigValue& value) {
   const bool* const truth = std::get_if<bool>(&value.content);

@@ -91,7 +91,7 @@ constexpr ConfigKey keys[] = {
     {.names = "host,net",
      .type = KeyType::text,
      .note = "address to listen on",
-     .apply = fields::set_text<&Options::host>},
+     .apply = fields::set_host<&Options::host>},
     {.names = "port", .type = KeyType::number, .note = "-1: any free one", .apply = set_port},
     text<&Options::listen_unix>("listen_unix", Reload::restart,
                                 "Peal only: path of a Unix domain socket to listen on as well"),

@@ -296,7 +296,7 @@ class Connection {
   bool admit(const Attempt& attempt);
   UserRef certificate_user() const;
   UserRef user_now() const;
-  void refuse_admission();
+  void refuse_admission(const protocol::ConnectOptions& said = {});
   void leave_account();
   const Permissions* permissions() const {  // nullptr: may do all.
     return user_ == nullptr ? nullptr : user_->permissions.get();

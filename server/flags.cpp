@@ -48,6 +48,11 @@ Refusal set_text(FlagDraft& draft, std::string_view value) {
   return {};
 }
 
+Refusal set_host(FlagDraft& draft, std::string_view value) {
+  if (!value.empty()) draft.command.options.host = value;
+  return {};
+}
+
 template <bool Options::*member>
 Refusal set_bool(FlagDraft& draft, std::string_view value) {
   return read_bool(value, draft.command.options.*member);
@@ -238,7 +243,7 @@ Refusal refuse(FlagDraft&, std::string_view value) {
 }
 
 constexpr Flag flags[] = {
-    {"a,addr,net", "HOST", "address to listen on (default: 0.0.0.0)", set_text<&Options::host>},
+    {"a,addr,net", "HOST", "address to listen on (default: 0.0.0.0)", set_host},
     {"p,port", "PORT", "port to listen on, -1 for any (default: 4222)", set_port},
     {"n,name,server_name", "NAME", "the server's name (default: its id)", set_server_name},
     {"client_advertise", "HOST:PORT", "address that clients are told to use", set_client_advertise},

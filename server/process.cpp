@@ -170,14 +170,30 @@ std::optional<std::string> send_signal(std::string_view name, const std::string&
   return {};
 }
 
+// What somebody has put there for us, be it a link, a device or a file in a folder that is not
+// ours, stays what it is, and stays.
+std::variant<ProcessFile, std::string> ProcessFile::write_in_place(const std::string& path,
+                                                                   const std::string& text) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  bool written =
+      file >= 0 && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const int error = errno;
+  if (file >= 0) written = ::close(file) == 0 && written;
+  if (!written) return fmt::format("{}: {}", path, reason(error));
+  return ProcessFile("", 0);
+}
+
 std::variant<ProcessFile, std::string> ProcessFile::write(const std::string& path,
                                                           const std::string& text, mode_t mode) {
   // Somebody may wait for the file to appear, and would read half of it.
   const std::string draft = fmt::format("{}.{}", path, ::getpid());
+  struct stat status {};
+  const bool is_there = ::lstat(path.c_str(), &status) == 0;
+  if (is_there && !S_ISREG(status.st_mode)) return write_in_place(path, text);
   const int file = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+  if (file < 0 && is_there) return write_in_place(path, text);
   if (file < 0) return fmt::format("{}: {}", path, reason(errno));
   bool written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  struct stat status {};
   written = ::fstat(file, &status) == 0 && written;
   written = ::close(file) == 0 && written;
   if (!written || std::rename(draft.c_str(), path.c_str()) != 0) {

@@ -64,6 +64,8 @@ class ProcessFile {
   ~ProcessFile();
 
  private:
+  static std::variant<ProcessFile, std::string> write_in_place(const std::string& path,
+                                                               const std::string& text);
   ProcessFile(std::string path, uint64_t inode) : path_(std::move(path)), inode_(inode) {}
 
   std::string path_;

@@ -111,7 +111,8 @@ class Files {
     if (options.ports_file_dir.empty()) return ports_file_.reset();
     std::vector<std::string> urls;
     for (const ListenAddress& each : server.addresses()) {
-      for (std::string& url : urls_of("nats", each.host, static_cast<uint16_t>(each.port))) {
+      for (std::string& url : urls_of(options.security.tls ? "tls" : "nats", each.host,
+                                      static_cast<uint16_t>(each.port))) {
         urls.push_back(std::move(url));
       }
     }
@@ -222,11 +223,14 @@ class Running {
   bool leaving_ = false;
 };
 
-std::optional<std::string> serve(const ParsedCommand& command, Files& files, core::Log& log) {
+std::optional<std::string> serve(const ParsedCommand& command, core::Log& log) {
   const Options& options = command.options;
+  Files files;
   auto started = Server::start(options, log, announce_server_stopped);
   if (auto* error = std::get_if<std::string>(&started)) return std::move(*error);
   Server& server = *std::get<0>(started);
+  // Now that the port is ours, so that another's file stays if it is not.
+  if (auto error = files.write_pid_file(options)) return error;
   log.info("  Name:     {}", server.name());
   log.info("  ID:       {}", server.id());
   log.info("  Threads:  {}", server.shards());
@@ -269,9 +273,7 @@ std::optional<std::string> run(const ParsedCommand& command) {
   core::Log& log = *std::get<0>(opened);
   log_start(command, descriptors, log);
 
-  Files files;
-  auto error = files.write_pid_file(options);
-  if (!error) error = serve(command, files, log);
+  auto error = serve(command, log);
   if (error && log_elsewhere(options)) log.fatal("{}", *error);  // Else main says it in its place.
   return error;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <unordered_set>
 
 #include "server/secret.hpp"
 
@@ -96,8 +97,12 @@ std::shared_ptr<const Security> Security::make(const SecurityOptions& options,
 // Ids are given once: interest and mailboxes know accounts by them, and a reload must not make one
 // account another.
 void Security::add_accounts(const SecurityOptions& options, const Security* previous) {
+  std::unordered_set<std::string_view> wanted_names{global_account_name};
+  for (const AccountOptions& wanted : options.accounts) wanted_names.insert(wanted.name);
   for (AccountId id = 0; previous != nullptr && id < previous->accounts(); id++) {
-    accounts_.push_back(previous->account(id));
+    Account account = *previous->account(id);
+    account.removed = !wanted_names.contains(account.name);
+    accounts_.push_back(std::make_shared<const Account>(std::move(account)));
   }
   if (accounts_.empty()) {
     Account global;

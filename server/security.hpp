@@ -37,6 +37,7 @@ struct Account {
   int64_t connections_max = -1;
   int64_t subscriptions_max = -1;  // Of each connection.
   int64_t payload_bytes_max = -1;
+  bool removed = false;             // By a reload. Its id is not given again.
   std::shared_ptr<AccountUse> use;  // Outlives a reload, by the account's name.
 };
 

@@ -392,13 +392,13 @@ bool Shard::may_warn() {
 }
 
 // Whoever tries passwords must not fill the log with them.
-void Shard::on_refused_admission(const Connection& connection) {
+void Shard::on_refused_admission(const Connection& connection, std::string_view who) {
   stats_.admissions_refused++;
   const auto say_left_out = [this](uint64_t errors) {
     log_.warning("{} more authentication errors in a second were not logged", errors);
   };
   if (!refusals_logged_.permits(now_ns(), say_left_out)) return;
-  log_.warning("{} - authentication error", connection.label());
+  log_.warning("{} - authentication error{}", connection.label(), who);
 }
 
 void Shard::on_failed_handshake(const Connection& connection, std::string_view error) {

@@ -149,7 +149,7 @@ class Shard final : public core::Lendable {
     adopt(record.descriptor, record.cid, record.door);
   }
   /// A client could not say who it is. Counted, and logged at a bounded rate.
-  void on_refused_admission(const Connection& connection);
+  void on_refused_admission(const Connection& connection, std::string_view who);
   /// A client has failed to speak TLS as it should. Logged at a bounded rate too.
   void on_failed_handshake(const Connection& connection, std::string_view error);
   void on_no_responders(const NoRespondersHead& notice, std::string_view subject,

@@ -58,7 +58,8 @@ std::optional<std::map<std::string, Sums>> sums_by_account(Context& context) {
   const std::vector<ConnectionPicture>* const connections = context.collector.connections(true);
   if (connections == nullptr) return std::nullopt;
   for (size_t id = 0; id < security.accounts(); id++) {
-    sums.try_emplace(security.account(static_cast<AccountId>(id))->name);
+    const Account& account = *security.account(static_cast<AccountId>(id));
+    if (!account.removed) sums.try_emplace(account.name);
   }
   for (const ConnectionPicture& connection : *connections) {
     add(sums[connection.account], connection);

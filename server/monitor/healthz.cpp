@@ -46,6 +46,10 @@ Response healthz(Context& context, Query& query) {
   if (context.collector.counters() == nullptr) {
     return health(503, "unavailable", no_answer().body, "CONNECTION", details);
   }
+  if (context.state.phase.load(std::memory_order_relaxed) != Phase::running) {
+    return health(500, "error", "the server is in lame duck mode: it takes no new clients",
+                  "CONNECTION", details);
+  }
   return health(200, "ok", "", "", details);
 }
 

@@ -29,6 +29,24 @@ constexpr const char* page_policy =
     "'self'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// A proxy may ask for the whole URL: RFC 9112, 3.2.2.
+std::string_view without_authority(std::string_view target) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!target.starts_with(scheme)) continue;
+    const size_t path = target.find('/', scheme.size());
+    return path == target.npos ? "/" : target.substr(path);
+  }
+  return target;
+}
+
+/// Who has a base address that ends with a slash, and adds a path to it.
+std::string with_single_slashes(std::string path) {
+  path.erase(std::unique(path.begin(), path.end(),
+                         [](char before, char after) { return before == '/' && after == '/'; }),
+             path.end());
+  return path;
+}
+
 // What the library says of one peer helps nobody; what it dies of does.
 void library_says(int severity, const char* text) {
   if (severity == EVENT_LOG_ERR) std::fprintf(stderr, "libevent: %s\n", text);
@@ -261,9 +279,9 @@ Response HttpServer::respond(evhttp_request* asked) {
   if (unread_bytes_ > unread_bytes_max) {
     return refusal(503, "too many answers wait to be read; read them\n");
   }
-  const std::string_view address = evhttp_request_get_uri(asked);
+  const std::string_view address = without_authority(evhttp_request_get_uri(asked));
   const size_t question = std::min(address.size(), address.find('?'));
-  const std::string path = decoded(address.substr(0, question), false);
+  const std::string path = with_single_slashes(decoded(address.substr(0, question), false));
   const std::string_view url = path, base = access_.base_path;
   if (!url.starts_with(base) || (url.size() > base.size() && url[base.size()] != '/')) {
     return refusal(404, "404 page not found\n");

@@ -66,6 +66,7 @@ Response subsz(Context& context, Query& query) {
     const auto* const found =
         context.collector.subscriptions(all ? "" : subject, subscriptions_max);
     if (found == nullptr) return no_answer();
+    context.follow_settings();  // A shard may have taken up accounts that were not there yet.
     if (all) in_force = 0;
     for (const SubscriptionPicture& each : *found) {
       if (all && context.security().account(each.account)->name != account) continue;

@@ -95,12 +95,14 @@ def case_pipelined(watched, options):
 
 def case_addresses(watched, options):
     """An address may be written with percent signs, and a question may have no answer."""
-    for path, status in (("/%76arz", 200), ("/varz?", 200), ("/varz?&&=&a", 200), ("//varz", 404),
+    for path, status in (("/%76arz", 200), ("/varz?", 200), ("/varz?&&=&a", 200), ("//varz", 200),
                          ("/connz?limit=%31", 200), ("/connz?limit=%zz", 400),
                          ("/connz?limit=1&limit=x", 200), ("/varz%00", 404), ("/%", 404)):
         same(watched.ask(path)[0], status, path)
     same(watched.json("/connz?user=a%2Bb+c")["connections"], [], "a plus")
-    for form in (b"GET http://x/varz HTTP/1.1\r\n", b"OPTIONS * HTTP/1.1\r\n",
+    absolute = b"GET http://x/varz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    same(statuses(said(watched, absolute)), [200], "a whole URL")
+    for form in (b"OPTIONS * HTTP/1.1\r\n",
                  b"CONNECT x:1 HTTP/1.1\r\n"):
         answers = statuses(said(watched, form + b"Connection: close\r\n\r\n"))
         check(answers and answers[0] in (200, 400, 404, 405), f"{form}: {answers}")

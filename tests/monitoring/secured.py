@@ -9,6 +9,7 @@ import ssl
 import subprocess
 
 from scenarios import tls
+from scenarios.reload import reload
 from watched import PATIENCE_S, Connection, Failure, Watched, check, same
 from wire import wait_for
 
@@ -84,10 +85,14 @@ def case_secured(options):
         same(watched.json("/subsz?subs=1&acc=A")["num_subscriptions"], 0, "how many of A")
         ann.send(b"PUB closed.x 0\r\n\r\nSUB y 1\r\n")
         ann.expect(b"-ERR 'Permissions Violation for Publish to \"closed.x\"'\r\n")
+        # As in nats-server, what is kept out has come in all the same.
+        counts = {row["name"]: row["in_msgs"] for row in watched.json("/connz")["connections"]}
+        same(counts["ann"], 1, "what ann has sent")
         wrong = tls.secured(Connection.with_info(watched.server.port),
                             tls.context(certificate="alice"))
         wrong.send(b'CONNECT {"user":"ann","pass":"a-wrong-secret"}\r\n')
         wrong.expect(b"-ERR 'Authorization Violation'\r\n")
+        watched.server.expect_log(r'authentication error - User "ann"')
         for name, least in (("auth_failures_total", 1), ("publishes_denied_total", 1),
                             ("tls_handshakes_total", 3)):
             check(metric(watched, name) >= least, f"{name} is {metric(watched, name)}")
@@ -105,6 +110,32 @@ def case_secured(options):
             check(b"-s-secret" not in body and b"wrong-secret" not in body, f"{path} has a secret")
         ann.close()
         bob.close()
+    finally:
+        watched.server.stop()
+
+
+def case_gone_account(options):
+    """An account that a reload takes away is not shown any more, and who asks meanwhile is answered."""
+    watched = Watched(options, USERS)
+    try:
+        same(watched.json("/accountz")["accounts"], ["$G", "A", "B"], "before")
+        reload(watched.server, USERS.replace("B {", "C {"))
+        same(watched.json("/accountz")["accounts"], ["$G", "A", "C"], "after")
+        watched.refused("/accountz?acc=B", 400, "Account B does not exist")
+    finally:
+        watched.server.stop()
+
+
+def case_lame_duck(options):
+    """Who balances load by /healthz sends nobody here any more."""
+    watched = Watched(options, "lame_duck_duration: 60s")
+    try:
+        client = watched.client("stays")
+        same(watched.ask("/healthz")[0], 200, "before")
+        watched.server.signal("USR2")
+        watched.server.expect_log("Entering lame duck mode")
+        wait_for(lambda: watched.ask("/healthz")[0] == 500, "the end of its health")
+        client.close()
     finally:
         watched.server.stop()
 
@@ -184,4 +215,4 @@ def case_https_refused(options):
             check(sentence in str(failure), f"no word of it: {failure}")
 
 
-ALONE = [case_late, case_secured, case_https, case_https_refused]
+ALONE = [case_gone_account, case_lame_duck, case_late, case_secured, case_https, case_https_refused]

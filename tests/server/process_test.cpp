@@ -158,6 +158,19 @@ TEST_CASE("process: a file that another server has put in its place stays") {
   CHECK(content(path) == "2");
 }
 
+TEST_CASE("process: what is no file of ours is written to, and stays what it is") {
+  const Folder folder;
+  const std::string link = folder.path("/link"), target = folder.path("/target");
+  folder.file("/target", "a longer text");
+  std::filesystem::create_symlink(target, link);
+  {
+    const auto written = ProcessFile::write(link, "1", pid_file_mode);
+    CHECK(std::holds_alternative<ProcessFile>(written));
+  }
+  CHECK(std::filesystem::is_symlink(link));
+  CHECK(content(target) == "1");
+}
+
 TEST_CASE("process: a file that cannot be written is refused in one sentence") {
   const auto written = ProcessFile::write("/nonexistent/pid", "1", pid_file_mode);
   REQUIRE(std::holds_alternative<std::string>(written));
