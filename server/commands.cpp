@@ -180,6 +180,7 @@ void Connection::on_unsub(const protocol::Command& command) {
 // What other shards have not been told stands before every message to them, whoever's it is: so
 // there is a bound to that, and who goes beyond it waits until it is told.
 void Connection::on_interest_changed() {
+  last_activity_ns_ = shard_.now_ns();
   interest_epoch_ = shard_.interest().change_epoch();
   if (shard_.link().on_interest_changed() || (pauses_ & pause_interest) != 0) return;
   pauses_ |= pause_interest;

@@ -92,7 +92,6 @@ void Connection::on_recv(const core::Completion& done) {
   }
   if (done.result > 0) {
     active_ = true;
-    read_ns_ = shard_.now_ns();
     busy_ = done.bytes.size() >= busy_bytes;
     if (busy_ && !shard_.reactor().ends_recv_at_cap()) cancel_recv();
     if (tls_ || websocket_) [[unlikely]] {
@@ -165,6 +164,7 @@ void Connection::on_bytes(std::string_view bytes) {
     stall(adds_to_excess || adds_to_slow ? std::max(stall_wanted_ms_, Router::stall_ms)
                                          : stall_wanted_ms_);
   }
+  if (in_messages_ != messages_before) last_activity_ns_ = shard_.now_ns();
   shard_.stats().in_messages += in_messages_ - messages_before;
   shard_.stats().in_bytes += in_bytes_ - bytes_before;
 }

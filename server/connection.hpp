@@ -449,7 +449,7 @@ class Connection {
   uint32_t stalls_ = 0;
   int64_t stalled_until_ns_ = 0;  // For a subscriber of another shard.
   uint32_t share_turn_ = 0;       // In which it last had a share.
-  int64_t read_ns_ = 0;           // When it was last read from.
+  int64_t last_activity_ns_ = 0;  // As in nats-server: a message or a subscription, and no PING.
   std::unique_ptr<ClientName> client_name_;
   core::PeerAddress peer_;
 };

@@ -150,7 +150,7 @@ void Connection::show(ConnectionPicture& picture) const {
   picture.subscriptions = subscriptions_;
   picture.stalls = stalls_;
   picture.start_ns = since_ns_;
-  picture.active_ns = std::max({since_ns_, read_ns_, send_progress_ns_});
+  picture.active_ns = std::max(since_ns_, last_activity_ns_);
   picture.stop_ns = 0;
   picture.rtt_ns = rtt_ns_;
   picture.pending_bytes = outbox_.pending_bytes();

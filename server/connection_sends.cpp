@@ -74,6 +74,7 @@ void Connection::submit_send(std::span<const iovec> parts) {
 }
 
 void Connection::settle_counts() {
+  if (uncounted_messages_ > 0) last_activity_ns_ = shard_.now_ns();
   out_messages_ += uncounted_messages_;
   out_bytes_ += uncounted_bytes_;
   shard_.stats().out_messages += std::exchange(uncounted_messages_, 0);

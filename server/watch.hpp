@@ -39,7 +39,7 @@ struct ConnectionPicture {
   uint32_t subscriptions = 0;
   uint32_t stalls = 0;
   int64_t start_ns = 0;
-  int64_t active_ns = 0;  // It was last read from, or sent to.
+  int64_t active_ns = 0;  // Its last message or change of a subscription.
   int64_t stop_ns = 0;
   int64_t rtt_ns = 0;
   uint64_t pending_bytes = 0;
