@@ -45,6 +45,21 @@ TEST_CASE("privileges: no program is started any more, by any thread") {
   CHECK(status == 0);
 }
 
+TEST_CASE("privileges: threads begin, and no process") {
+  const int status = status_of_child([] {
+    if (!forbid_system_calls()) return skipped;
+    if (::fork() != -1 || errno != EPERM) return 1;
+    bool ran = false;
+    std::thread([&] { ran = true; }).join();
+    return ran ? 0 : 2;
+  });
+  if (status == skipped) {
+    std::printf("skipped: built without libseccomp, or the kernel has no filters\n");
+    return;
+  }
+  CHECK(status == 0);
+}
+
 TEST_CASE("privileges: nothing is mounted any more, by the old calls or the new") {
   const int status = status_of_child([] {
     if (!forbid_system_calls()) return skipped;
