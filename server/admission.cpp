@@ -199,9 +199,10 @@ UserRef Connection::user_now() const {
 void Connection::on_new_security() {
   const Security& security = this->security();
   if (has_unpinned_certificate()) return refuse_admission();
-  if (!admitted_) {  // It will be asked by the new rules, if they ask.
-    const bool asked = security.auth_required() || (pauses_ & pause_proof) != 0;
-    return asked ? void() : admit_anybody();
+  if (!admitted_) {
+    // It will be asked by the new rules, if they ask at all; on_proof() sees to who is being asked.
+    if (!security.auth_required() && (pauses_ & pause_proof) == 0) admit_anybody();
+    return;
   }
   if (user_ == nullptr && !security.auth_required()) return;
   const bool by_default = user_ == nullptr || came_by_default_;

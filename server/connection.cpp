@@ -161,8 +161,8 @@ void Connection::on_bytes(std::string_view bytes) {
   const bool adds_to_slow = stalled_until_ns_ != 0 && in_messages_ != messages_before &&
                             shard_.now_ns() < stalled_until_ns_;
   if (open() && (stall_wanted_ms_ != 0 || adds_to_excess || adds_to_slow)) {
-    stall(adds_to_excess || adds_to_slow ? std::max(stall_wanted_ms_, Router::stall_ms)
-                                         : stall_wanted_ms_);
+    const uint16_t stall_ms_min = adds_to_excess || adds_to_slow ? Router::stall_ms : 0;
+    stall(std::max(stall_wanted_ms_, stall_ms_min));
   }
   if (in_messages_ != messages_before) last_activity_ns_ = shard_.now_ns();
   shard_.stats().in_messages += in_messages_ - messages_before;
