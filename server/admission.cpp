@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -221,10 +220,8 @@ void Connection::on_new_security() {
 // Whoever loses his pin is not to come in again, nor to stay.
 bool Connection::has_unpinned_certificate() const {
   if (!tls_ || tls_->stage != TlsLink::Stage::open || tls_context() == nullptr) return false;
-  const auto& pins = tls_context()->options().pinned_certs;
   const auto& shown = tls_->session->peer_certificates();
-  const std::string_view key = shown ? std::string_view(shown->front().key_sha256) : "";
-  return !pins.empty() && std::ranges::find(pins, key) == pins.end();
+  return !tls_context()->options().admits(shown ? shown->front().key_sha256 : std::string());
 }
 
 void Connection::prune_subscriptions() {

@@ -158,8 +158,7 @@ void Connection::on_bytes(std::string_view bytes) {
   }
   if (open() && !bytes.empty()) keep(bytes);
   const bool adds_to_excess = shard_.over_budget() && in_messages_ != messages_before;
-  const bool adds_to_slow = stalled_until_ns_ != 0 && in_messages_ != messages_before &&
-                            shard_.now_ns() < stalled_until_ns_;
+  const bool adds_to_slow = in_messages_ != messages_before && shard_.now_ns() < stalled_until_ns_;
   if (open() && (stall_wanted_ms_ != 0 || adds_to_excess || adds_to_slow)) {
     const uint16_t stall_ms_min = adds_to_excess || adds_to_slow ? Router::stall_ms : 0;
     stall(std::max(stall_wanted_ms_, stall_ms_min));

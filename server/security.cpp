@@ -53,11 +53,11 @@ std::shared_ptr<const Security> Security::make(const SecurityOptions& options,
   assert(!contradiction_in(options));
   const std::shared_ptr<Security> made(new Security);
   made->auth_required_ = options.auth_required();
-  made->maps_certificates_ = options.tls && options.tls->verify_and_map;
+  // Beside the one user there is nobody that a certificate could name: he has to say his password.
+  made->maps_certificates_ =
+      options.tls && options.tls->verify_and_map && options.user.empty() && options.token.empty();
   made->certificates_mapped_elsewhere_ = options.certificates_mapped_elsewhere;
   if (made->maps_certificates_) made->auth_required_ = true;
-  // There is nobody that a certificate could name: the one has to say his password.
-  if (!options.user.empty() || !options.token.empty()) made->maps_certificates_ = false;
   made->auth_timeout_ = options.auth_timeout.value_or(
       options.tls ? options.tls->timeout + auth_after_handshake : auth_timeout_default);
   made->add_accounts(options, previous);

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <unordered_set>
 
 #include "server/secret.hpp"
@@ -82,13 +81,11 @@ std::optional<std::string> contradiction_in(const SecurityOptions& options) {
     return "a token and an array of users cannot both be there (authorization: token and users, "
            "--auth); leave out one";
   }
-  const bool accounts_have_users = std::ranges::any_of(
-      options.accounts, [](const AccountOptions& account) { return !account.users.empty(); });
-  if (accounts_have_users && !options.user.empty()) {
+  if (options.accounts_have_users() && !options.user.empty()) {
     return "a single user and accounts with users cannot both be there (authorization: user, "
            "--user); make it a user of an account";
   }
-  if (accounts_have_users && !options.token.empty()) {
+  if (options.accounts_have_users() && !options.token.empty()) {
     return "a token and accounts with users cannot both be there (authorization: token, --auth); "
            "leave out one";
   }

@@ -2,6 +2,7 @@
 // Who may come in and what each may do, as the operator wrote it: users, accounts, permissions,
 // TLS. A value without behaviour; security.hpp makes of it what a running server asks.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -77,6 +78,11 @@ struct TlsOptions {
 
   /// And lets in nobody who has none.
   bool asks_for_certificate() const { return verify || verify_and_map || !pinned_certs.empty(); }
+  /// Whether who has this public key is pinned, if anybody has to be.
+  bool admits(const std::string& key_sha256) const {
+    return pinned_certs.empty() ||
+           std::ranges::find(pinned_certs, key_sha256) != pinned_certs.end();
+  }
 };
 
 struct SecurityOptions {
@@ -97,11 +103,11 @@ struct SecurityOptions {
 
   /// Whether anybody has to say who he is.
   bool auth_required() const {
-    if (!user.empty() || !token.empty() || !users.empty()) return true;
-    for (const AccountOptions& account : accounts) {
-      if (!account.users.empty()) return true;
-    }
-    return false;
+    return !user.empty() || !token.empty() || !users.empty() || accounts_have_users();
+  }
+  bool accounts_have_users() const {
+    return std::ranges::any_of(
+        accounts, [](const AccountOptions& account) { return !account.users.empty(); });
   }
 };
 

@@ -131,9 +131,7 @@ void TlsSession::look_at_peer() {
   if (certificate == nullptr) return;
   peer_names_ = names_of(certificate);
   std::vector<CertificatePicture> pictures{picture_of(certificate)};
-  const std::string& pin = pictures.front().key_sha256;
-  const auto& pins = context_->options().pinned_certs;
-  if (!pins.empty() && std::ranges::find(pins, pin) == pins.end()) {
+  if (!context_->options().admits(pictures.front().key_sha256)) {
     handshake_outcome_ = Outcome::failed;
     error_ = "certificate is not pinned";
   }
