@@ -85,21 +85,23 @@ def ways_to_cut(length, cuts):
     return [(a, b) for a in range(1, length) for b in range(a + 1, length)]
 
 
-def play_cut(server, steps, cuts, new_names):
+def play_cut(server, steps, cuts, borrow_names):
     """Every way in turn, and at last one byte at a time."""
     sent, expected, ending = transcript(steps)
     ways = ways_to_cut(len(sent), cuts)
     for begin in range(0, len(ways), CONNECTIONS_MAX):
-        play_batch(server, sent, expected, ending, ways[begin:begin + CONNECTIONS_MAX], new_names)
-    play_batch(server, sent, expected, ending, [tuple(range(1, len(sent)))], new_names)
+        batch = ways[begin:begin + CONNECTIONS_MAX]
+        with borrow_names(len(batch)) as names:
+            play_batch(server, sent, expected, ending, batch, names)
+    with borrow_names(1) as names:
+        play_batch(server, sent, expected, ending, [tuple(range(1, len(sent)))], names)
     server.check_alive()
 
 
-def play_batch(server, sent, expected, ending, ways, new_names):
+def play_batch(server, sent, expected, ending, ways, names):
     connections = []
     queues = ReceiveQueues()
     try:
-        names = [new_names() for _ in ways]
         connections = [Connection.with_info(server.port) for _ in ways]
         ports = [connection.socket.getsockname()[1] for connection in connections]
         for part in range(len(ways[0]) + 1):

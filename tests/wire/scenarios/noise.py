@@ -12,7 +12,8 @@ from wire import PATIENCE_S, Connection, Failure
 def noise(scene):
     seed = int(os.environ.get("WIRE_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
     chance = random.Random(seed)
-    subject = scene.subject
+    # Two words: one wrong byte must not make it the subject of another case, which has one.
+    subject = b"noise." + scene.subject
     good = (b'CONNECT {"verbose":false,"headers":true}\r\nSUB %s.* q 1\r\nPUB %s.a r 5\r\nhello\r\n'
             b"HPUB %s.a 12 14\r\nNATS/1.0\r\n\r\nxx\r\nUNSUB 1 5\r\nPING\r\n"
             % (subject, subject, subject)) * 3
