@@ -75,7 +75,7 @@ int main(int argc, char** argv) {
       for (const std::string& warning : command.warnings) {
         say("warning: " + warning);
       }
-      fmt::print("{}\n", command.message);
+      say(command.message);
       return 0;
     case Action::show_help:
     case Action::show_config_keys:

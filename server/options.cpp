@@ -144,8 +144,8 @@ std::optional<std::string> complete(FlagDraft& draft, std::string_view name) {
       return {};
     case Action::test_config:
       if (draft.config_file.empty()) return "-t: needs a configuration file; name one with -c";
-      command.message = fmt::format("{}: configuration file {} is valid", program_name,
-                                    core::printable(draft.config_file));
+      command.message =
+          fmt::format("configuration file {} is valid", core::printable(draft.config_file));
       if (auto contradiction = contradiction_in(command.options)) return contradiction;
       return fault_of_files(command.options);
   }

@@ -538,7 +538,7 @@ TEST_CASE("config: flags win over the file, and the whole must agree") {
   REQUIRE(std::holds_alternative<ParsedCommand>(result));
   const auto& command = std::get<ParsedCommand>(result);
   CHECK(command.action == Action::test_config);
-  CHECK(command.message == fmt::format("peal-server: configuration file {} is valid", path));
+  CHECK(command.message == fmt::format("configuration file {} is valid", path));
   CHECK(command.options.port == 4444);
   CHECK(command.options.server_name == "file");
 }
