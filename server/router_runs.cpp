@@ -317,10 +317,12 @@ void Router::append_batches(Outbox& outbox, std::string_view sid, std::string_vi
 // so that what follows takes nothing from the allocator; memory that was never written is none.
 core::BlockRef Router::take_part_block() {
   while (part_blocks_.size() < part_blocks_max) {
-    part_blocks_.push_back(core::make_payload_block(part_bytes_max));
+    core::BlockRef made = core::make_payload_block(part_bytes_max);
+    if (!made) break;  // There is no memory now; there may be later.
+    part_blocks_.push_back(std::move(made));
   }
   for (const core::BlockRef& block : part_blocks_) {
-    if (block && !block.shared()) return block;
+    if (!block.shared()) return block;
   }
   return {};
 }
@@ -328,7 +330,7 @@ core::BlockRef Router::take_part_block() {
 size_t Router::kept_bytes() const {
   size_t bytes = 0;
   for (const core::BlockRef& block : part_blocks_) {
-    if (block && !block.shared()) bytes += block->capacity;
+    if (!block.shared()) bytes += block->capacity;
   }
   assert(bytes <= part_blocks_max * part_bytes_max);
   return bytes;
