@@ -51,6 +51,12 @@ class BlockPool {
   size_t bytes() const;
   size_t blocks() const { return blocks_; }
 
+  /// Seven eighths of the numbers for chunks are taken: 14 GiB, or less where blocks are large. Who
+  /// goes on to the end of them ends the process.
+  bool nearly_full() const {
+    return chunks_.size() - free_numbers_.size() >= chunks_max - chunks_reserved;
+  }
+
  private:
   // Numbers count units of four bytes: 2^13 of them in a chunk leave 2^19 chunks, together 16 GiB.
   static constexpr uint32_t unit_bytes = 4;
@@ -60,11 +66,13 @@ class BlockPool {
   // Who has so much will fill the next chunk too.
   static constexpr size_t large_pool_bytes = 1024 * 1024;
   static constexpr uint32_t chunks_max = (1u << (32 - unit_bits)) - 1;  // The last one is `none`'s.
+  static constexpr uint32_t chunks_reserved = chunks_max / 8;
 
-  // Classes: every multiple of four up to 256, then eight to each doubling up to 4096.
+  // Classes: every multiple of four up to 256, then eight to each doubling up to 8192, so that the
+  // longest filter of a usual control line has one too.
   static constexpr size_t small_bytes_max = 256;
-  static constexpr size_t classed_bytes_max = 4096;
-  static constexpr uint16_t classes = 64 + 4 * 8;
+  static constexpr size_t classed_bytes_max = 8192;
+  static constexpr uint16_t classes = 64 + 5 * 8;
   static constexpr uint16_t no_class = UINT16_MAX;
 
   struct Chunk {

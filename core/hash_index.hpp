@@ -25,6 +25,7 @@ namespace peal::core {
 class HashIndex {
  public:
   static constexpr uint32_t none = UINT32_MAX;
+  static constexpr size_t pair_bytes_about = 11;
 
   HashIndex();
   ~HashIndex();

@@ -11,9 +11,10 @@
 
 namespace peal::core {
 
-/// Chunks hold what waits to be sent or parsed; payload is what is large and counted.
-enum class Purpose : uint8_t { chunks, payload, interest };
-inline constexpr size_t purposes = static_cast<size_t>(Purpose::interest) + 1;
+/// Chunks hold what waits to be sent or parsed; payload is what is large and counted; links are
+/// what connections have beyond plain ones.
+enum class Purpose : uint8_t { chunks, payload, interest, links };
+inline constexpr size_t purposes = static_cast<size_t>(Purpose::links) + 1;
 
 class LedgerPage {
  public:
@@ -45,5 +46,26 @@ inline LedgerPage& ledger() {
   thread_local LedgerPage page;
   return page;
 }
+
+/// What somebody holds for one purpose: charged as it grows, released as it shrinks and with its
+/// holder.
+class Charge {
+ public:
+  explicit Charge(Purpose purpose) : purpose_(purpose) {}
+  ~Charge() { set(0); }
+  Charge(const Charge&) = delete;
+  Charge& operator=(const Charge&) = delete;
+
+  void set(size_t bytes) {
+    ledger().charge(purpose_, bytes);
+    ledger().release(purpose_, bytes_);
+    bytes_ = bytes;
+  }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  const Purpose purpose_;
+  size_t bytes_ = 0;
+};
 
 }  // namespace peal::core

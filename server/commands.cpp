@@ -144,6 +144,9 @@ void Connection::on_sub(const protocol::Command& command) {
   if (limits.subscriptions_max != 0 && subscriptions_ >= limits.subscriptions_max) {
     return refuse(Refusal::subscriptions_exceeded);
   }
+  if (shard_.state().full_indexes.load(std::memory_order_relaxed) > 0) {
+    return refuse(Refusal::subscriptions_exceeded);
+  }
   const int64_t account_max = shard_.security().account(account_)->subscriptions_max;
   if (account_max >= 0 && subscriptions_ >= account_max) {
     return refuse(Refusal::subscriptions_exceeded);
@@ -155,9 +158,10 @@ void Connection::on_sub(const protocol::Command& command) {
   if (!protocol::is_valid_filter(command.subject)) return refuse(Refusal::invalid_subject);
 
   const bool filtered = permissions() != nullptr && permissions()->filters(command.subject);
-  if (interest.subscribe(account(), slot_, owned_, command.sid, command.subject, command.queue,
-                         filtered)) {
+  if (const Subscription* const added = interest.subscribe(
+          account(), slot_, owned_, command.sid, command.subject, command.queue, filtered)) {
     subscriptions_++;
+    subscription_bytes_ += interest.bytes_about(*added);
     shard_.stats().subscriptions_total++;
   }
   on_interest_changed();
@@ -188,8 +192,9 @@ void Connection::on_interest_changed() {
 }
 
 void Connection::end_subscription(Subscription& subscription) {
-  shard_.interest().unsubscribe(subscription, owned_);
   subscriptions_--;
+  subscription_bytes_ -= shard_.interest().bytes_about(subscription);
+  shard_.interest().unsubscribe(subscription, owned_);
 }
 
 // The PONG may have to wait until other shards know of our subscriptions, and until what they have

@@ -17,6 +17,8 @@ using core::OpKind;
 // A read of so much came from a socket that will have more at once.
 constexpr size_t busy_bytes = 4096;
 
+constexpr int64_t proxy_header_within_ns = 5 * core::second_ns;  // As in nats-server.
+
 }  // namespace
 
 Connection::Connection(Shard& shard, uint32_t slot, uint32_t generation, int descriptor,
@@ -35,7 +37,10 @@ Connection::Connection(Shard& shard, uint32_t slot, uint32_t generation, int des
 void Connection::start() {
   shard_.log().debug("{} - Client connection created", label());
   awaits_proxy_header_ = shard_.options().proxy_protocol && !peer_.host.empty();
-  if (awaits_proxy_header_) check_later(proxy_header_due_ns());
+  if (awaits_proxy_header_) {
+    proxy_header_due_ns_ = shard_.now_ns() + proxy_header_within_ns;
+    check_later(proxy_header_due_ns_);
+  }
   if (security().auth_required()) await_admission();
   if (websocket_) begin_websocket();
   const TlsContext* const tls = tls_context().get();

@@ -181,10 +181,7 @@ class Connection {
   }
   const core::BlockRef& carried_block() const { return carry_.block(); }
   /// What of the shard's memory it keeps from others.
-  size_t held_bytes() const {
-    return outbox_.pending_bytes() + carry_.size() + subscriptions_ * subscription_bytes_about +
-           (websocket_ ? websocket_->held_bytes() : 0);
-  }
+  size_t held_bytes() const;
   /// Its next command may be acted upon.
   bool ready() const { return pauses_ == 0 && open(); }
   /// More than half of what may wait for it does; it is named once, until it has caught up.
@@ -250,7 +247,6 @@ class Connection {
   std::string_view complete_carried(std::string_view bytes);
   bool take_proxy_header(std::string_view& bytes);
   void refuse_proxy_header(std::string_view reason);
-  int64_t proxy_header_due_ns() const;
   size_t parse(std::string_view input);
   MessageRun repeats(std::string_view input) const;
   void keep(std::string_view bytes);
@@ -313,6 +309,7 @@ class Connection {
   const std::shared_ptr<const TlsContext>& tls_context() const;
   void on_layered(std::string_view bytes);
   void flush_layers();
+  void charge_layers();
   void flush_plain();
 
   // TLS; transport.cpp.
@@ -413,6 +410,7 @@ class Connection {
 
   uint32_t owned_ = no_subscription;
   uint32_t subscriptions_ = 0;
+  size_t subscription_bytes_ = 0;   // On all shards; see Interest::bytes_about().
   uint32_t payload_bytes_max_ = 0;  // Of its account; 0: the server's.
   uint64_t interest_epoch_ = 0;     // As of its last SUB or UNSUB.
   size_t needed_bytes_ = 0;         // Of the command in front of carry_.
@@ -448,6 +446,7 @@ class Connection {
   uint64_t bitten_at_ = 0;  // What it had published then; see has_bitten().
   uint32_t stalls_ = 0;
   int64_t stalled_until_ns_ = 0;  // For a subscriber of another shard.
+  int64_t proxy_header_due_ns_ = INT64_MAX;
   uint32_t share_turn_ = 0;       // In which it last had a share.
   int64_t last_activity_ns_ = 0;  // As in nats-server: a message or a subscription, and no PING.
   std::unique_ptr<ClientName> client_name_;

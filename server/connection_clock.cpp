@@ -36,8 +36,8 @@ void Connection::on_timer() {
     check_later(linger_until_ns_);
   }
   if (awaits_proxy_header_) {
-    if (now_ns >= proxy_header_due_ns()) return refuse_proxy_header("it has not come in time");
-    check_later(proxy_header_due_ns());
+    if (now_ns >= proxy_header_due_ns_) return refuse_proxy_header("it has not come in time");
+    check_later(proxy_header_due_ns_);
   }
   if (send_in_flight_) {
     const int64_t due_ns = send_progress_ns_ + shard_.options().write_deadline.count();
@@ -55,6 +55,7 @@ void Connection::give_time_again(int64_t held_ns) {
   if (send_in_flight_) send_progress_ns_ = shard_.now_ns();
   ping_due_ns_ = shard_.now_ns() + shard_.options().ping_interval.count();
   put_off(linger_until_ns_);
+  put_off(proxy_header_due_ns_);
   if (admission_) put_off(admission_->due_ns);
   if (tls_) put_off(tls_->due_ns), put_off(tls_->info_due_ns);
   if (websocket_) put_off(websocket_->due_ns);

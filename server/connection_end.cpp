@@ -77,6 +77,7 @@ void Connection::close(CloseReason reason, int error) {
   if (!open()) return;
   state_ = State::closing;
   close_reason_ = reason;
+  shard_.state().shard_words[shard_.id()].open.fetch_sub(1, std::memory_order_relaxed);
   leave_account();
   if (admission_) {
     admission_->proof.reset();
@@ -124,6 +125,15 @@ void Connection::release_if_idle() {
   shard_.reactor().close(descriptor_);
   state_ = State::closed;
   shard_.forget_later(*this);
+}
+
+size_t Connection::held_bytes() const {
+  size_t bytes = outbox_.pending_bytes() + carry_.size() + subscription_bytes_;
+  if (tls_) bytes += tls_->charge.bytes();
+  if (websocket_) bytes += websocket_->kept.size() + websocket_->charge.bytes();
+  if (binary_) bytes += binary_->aliases.bytes();
+  if (reply_permits_) bytes += reply_permits_->bytes();
+  return bytes;
 }
 
 std::string Connection::label() const {

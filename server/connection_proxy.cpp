@@ -9,11 +9,6 @@
 
 namespace peal::server {
 
-int64_t Connection::proxy_header_due_ns() const {
-  constexpr int64_t within_ns = 5'000'000'000;  // As long as nats-server waits for it.
-  return since_ns_ + within_ns;
-}
-
 // True when what follows is the client's own: behind the header, or at once where there is none,
 // which nats-server takes as well. What comes in parts waits in the carry.
 bool Connection::take_proxy_header(std::string_view& bytes) {

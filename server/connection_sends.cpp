@@ -67,6 +67,7 @@ void Connection::flush_plain() {
 }
 
 void Connection::submit_send(std::span<const iovec> parts) {
+  assert(state_ != State::closed);
   send_in_flight_ = true;
   send_progress_ns_ = shard_.now_ns();
   check_later(send_progress_ns_ + shard_.options().write_deadline.count());

@@ -61,6 +61,12 @@ class Filters {
 
   SubjectTrie& trie() { return trie_; }
 
+  /// What an entry takes, and finding it, where no other is like it.
+  static size_t bytes_about(const Entry& entry) {
+    return sizeof(Entry) + entry.text_bytes + core::HashIndex::pair_bytes_about +
+           (entry.literal() ? 0 : SubjectTrie::path_bytes(entry.filter()));
+  }
+
   size_t entries() const { return entries_; }
   size_t bytes() const { return literals_.bytes() + others_.bytes() + trie_.bytes(); }
 

@@ -174,6 +174,13 @@ size_t Interest::memory_bytes() const {
          builder_.bytes() + tokens_.bytes() + chains_.capacity() * sizeof(uint32_t);
 }
 
+size_t Interest::bytes_about(const Subscription& subscription) const {
+  const size_t sid_bytes =
+      subscription.sid_bytes_ == Subscription::sid_is_long ? subscription.sid().size() : 0;
+  return sizeof(Subscription) + sid_bytes + core::HashIndex::pair_bytes_about +
+         shards_ * Filters::bytes_about(entry(subscription.entry_));
+}
+
 void Interest::release_scratch() {
   if (tokens_.bytes() > scratch_bytes_max) tokens_.release();
   if (chains_.capacity() * sizeof(uint32_t) > scratch_bytes_max)

@@ -130,6 +130,10 @@ class Interest {
   // ---- For monitoring and the memory ledger.
   size_t subscriptions() const { return subscriptions_; }  // Of this shard, in force.
   size_t memory_bytes() const;
+  /// What a subscription takes of all shards' memory, were nobody else to want the same.
+  size_t bytes_about(const Subscription& subscription) const;
+  /// There is hardly room for what other shards may still tell: nobody may subscribe any more.
+  bool nearly_full() const { return pool_.nearly_full(); }
   const CacheStats& cache_stats() const { return cache_.stats(); }
 
  private:

@@ -62,14 +62,17 @@ void Listener::place(int descriptor) {
   const ShardId to = least_loaded();
   last_placed_ = to;
   ServerState& state = shard_.state();
-  state.shard_words[to].connections.fetch_add(1, std::memory_order_relaxed);
+  ServerState::ShardWords& words = state.shard_words[to];
+  words.connections.fetch_add(1, std::memory_order_relaxed);
+  words.open.fetch_add(1, std::memory_order_relaxed);
   const ConnectionRecord record{RecordKind::connection, door_, descriptor,
                                 state.next_cid.fetch_add(1, std::memory_order_relaxed)};
   if (to == shard_.id()) return shard_.on_newcomer(record);
   const std::string_view bytes{reinterpret_cast<const char*>(&record), sizeof record};
   if (shard_.link().send_control(to, bytes)) return;
   // The other shard has not listened for so long that there is no room to tell it.
-  state.shard_words[to].connections.fetch_sub(1, std::memory_order_relaxed);
+  words.connections.fetch_sub(1, std::memory_order_relaxed);
+  words.open.fetch_sub(1, std::memory_order_relaxed);
   shard_.stats().side_list_dropped++;
   shard_.reactor().close(descriptor);
 }

@@ -15,6 +15,8 @@ void ReplyPermits::grant(std::string_view reply, int64_t now_ns) {
   subject_bytes_ += reply.size();
   permits_.emplace(order_.back().reply, permit);
   forget_oldest(now_ns);
+  constexpr size_t each_bytes = sizeof(Granted) + sizeof(Permit) + 2 * sizeof(std::string_view);
+  charge_.set(subject_bytes_ + order_.size() * each_bytes);
 }
 
 bool ReplyPermits::permits(std::string_view subject, int64_t now_ns) const {

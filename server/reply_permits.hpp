@@ -12,6 +12,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "core/ledger.hpp"
 #include "server/security_options.hpp"
 
 namespace peal::server {
@@ -34,6 +35,7 @@ class ReplyPermits {
   void count(std::string_view subject);
 
   size_t size() const { return permits_.size(); }
+  size_t bytes() const { return charge_.bytes(); }
 
  private:
   struct Permit {
@@ -56,6 +58,7 @@ class ReplyPermits {
   size_t subject_bytes_ = 0;                              // Of those.
   std::unordered_map<std::string_view, Permit> permits_;  // The text is that in order_.
   uint64_t granted_ = 0;
+  core::Charge charge_{core::Purpose::links};
 };
 
 }  // namespace peal::server

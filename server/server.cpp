@@ -312,13 +312,13 @@ void Server::Impl::notify_all() {
 
 // Whom we let go when fewer may stay: as many of each shard as its part of all is.
 std::vector<uint32_t> Server::Impl::surplus_connections(uint32_t connections_max) const {
-  const uint64_t all = state.connections();
+  const uint64_t all = state.open_connections();
   if (all <= connections_max) return {};
   std::vector<uint32_t> surplus;
   uint64_t before = 0;
   for (const auto& words : state.shard_words) {
     // Shares of a running sum, so that the parts add up to the whole.
-    const uint64_t upto = before + words.connections.load(std::memory_order_relaxed);
+    const uint64_t upto = before + words.open.load(std::memory_order_relaxed);
     const uint64_t excess = all - connections_max;
     surplus.push_back(static_cast<uint32_t>(upto * excess / all - before * excess / all));
     before = upto;

@@ -33,6 +33,7 @@ struct ServerState {
   std::atomic<uint32_t> tls_handshakes{0};       // Under way.
   std::atomic<uint32_t> rooms_behind_proofs{0};  // Taken.
   uint64_t memory_budget_bytes = INT64_MAX;
+  std::atomic<uint32_t> full_indexes{0};     // Of shards; while there are any nobody may subscribe.
   std::unique_ptr<WatchSlot[]> watch_slots;  // By shard; none when nobody watches.
   uint64_t hash_seed = 0;  // Of the interest indices, so that no client can choose collisions.
   /// What a turn of a shard gives to subscriptions (see work_of()), of what other shards say and of
@@ -47,6 +48,7 @@ struct ServerState {
   /// One line for each shard, so that counting a connection disturbs nobody.
   struct alignas(core::cache_line_bytes) ShardWords {
     std::atomic<uint32_t> connections{0};  // Placed on the shard, and not gone yet.
+    std::atomic<uint32_t> open{0};         // Of those, whom it has not begun to close.
     std::atomic<int64_t> memory_bytes{0};
     std::atomic<uint64_t> answered{0};               // The last roll call that it heard.
     std::atomic<uint64_t> largest_holding_bytes{0};  // Of one connection; while over the budget.
@@ -60,6 +62,15 @@ struct ServerState {
     uint32_t sum = 0;
     for (const ShardWords& words : shard_words) {
       sum += words.connections.load(std::memory_order_relaxed);
+    }
+    return sum;
+  }
+  /// As counted against max_connections: who is refused, and lingers to be told so, keeps out
+  /// nobody.
+  uint32_t open_connections() const {
+    uint32_t sum = 0;
+    for (const ShardWords& words : shard_words) {
+      sum += words.open.load(std::memory_order_relaxed);
     }
     return sum;
   }

@@ -304,6 +304,7 @@ void Shard::adopt(int descriptor, uint64_t cid, Door door) {
   if (phase_ == Phase::stopping) {
     reactor_.close(descriptor);
     state_.shard_words[id()].connections.fetch_sub(1, std::memory_order_relaxed);
+    state_.shard_words[id()].open.fetch_sub(1, std::memory_order_relaxed);
     return;
   }
   uint32_t slot;
@@ -320,7 +321,7 @@ void Shard::adopt(int descriptor, uint64_t cid, Door door) {
   connections_open_++;
   stats_.connections_total++;
   connections_[slot]->start();
-  if (state_.connections() > options().limits.connections_max) {
+  if (state_.open_connections() > options().limits.connections_max) {
     connections_[slot]->refuse_as_surplus();
   }
 }
@@ -429,6 +430,7 @@ void Shard::watch_memory() {
   if (!memory_watch_due()) return;
   memory_watch_ns_ = now_ns() + memory_watch_every_ns;
   core::ledger().set(core::Purpose::interest, interest_.memory_bytes());
+  watch_index();
   memory_watched_bytes_ = core::ledger().total();
   ServerState::ShardWords& words = state_.shard_words[id()];
   words.memory_bytes.store(memory_watched_bytes_, std::memory_order_relaxed);
@@ -452,10 +454,23 @@ void Shard::watch_memory() {
   for (const ServerState::ShardWords& other : state_.shard_words) {
     if (other.largest_holding_bytes.load(std::memory_order_relaxed) > held_bytes) return;
   }
-  const uint64_t connections = std::max<uint64_t>(1, state_.connections());
+  const uint64_t connections = std::max<uint64_t>(1, state_.open_connections());
   if (largest == nullptr || held_bytes <= state_.memory_budget_bytes / connections) return;
   cut_off_ = handle(*largest);
   largest->close(CloseReason::memory_budget);
+}
+
+// What a shard is told by others it must have room for, so all stop before one is full.
+void Shard::watch_index() {
+  if (interest_.nearly_full() == index_full_) return;
+  index_full_ = !index_full_;
+  if (!index_full_) {
+    state_.full_indexes.fetch_sub(1, std::memory_order_relaxed);
+    return;
+  }
+  state_.full_indexes.fetch_add(1, std::memory_order_relaxed);
+  log_.warning("the index of subjects is nearly full, at {} bytes: no more subscriptions are taken",
+               interest_.memory_bytes());
 }
 
 // ---- Sleep.

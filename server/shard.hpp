@@ -210,6 +210,7 @@ class Shard final : public core::Lendable {
   Connection* connection_at(Handle each) const;
   bool memory_watch_due() const;
   void watch_memory();
+  void watch_index();
   void release(uint32_t slot);
   size_t bytes_to_resume(ShardId target) const;
   void decide_sleep();
@@ -277,6 +278,7 @@ class Shard final : public core::Lendable {
   int64_t memory_watch_ns_ = 0;
   int64_t memory_watched_bytes_ = 0;  // Ours, when we last looked.
   bool over_budget_ = false;
+  bool index_full_ = false;
   Handle cut_off_{0, 0};  // Who was last, for the budget's sake.
   size_t turn_completions_ = 0;
   uint64_t completions_total_ = 0;

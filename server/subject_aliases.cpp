@@ -15,7 +15,9 @@ SubjectAlias* SubjectAliases::name(uint32_t number, std::string_view subject) {
     if (aliases_.size() < number) aliases_.resize(number);
     aliases_[number - 1] = std::make_unique<SubjectAlias>();
     alias = aliases_[number - 1].get();
+    named_++;
   }
+  charge_.set(named_ * sizeof(SubjectAlias) + names_bytes_);
   alias->subject = subject;
   alias->memo.forget();
   return alias;

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/ledger.hpp"
 #include "server/route.hpp"
 
 namespace peal::server {
@@ -35,6 +36,8 @@ class SubjectAliases {
   /// there would be too many, or too long ones.
   SubjectAlias* name(uint32_t number, std::string_view subject);
 
+  size_t bytes() const { return charge_.bytes(); }
+
   /// Calls `visit` with each.
   template <typename Visit>
   void each(Visit&& visit) {
@@ -46,6 +49,8 @@ class SubjectAliases {
  private:
   std::vector<std::unique_ptr<SubjectAlias>> aliases_;  // By number, from 1 on.
   size_t names_bytes_ = 0;
+  uint32_t named_ = 0;
+  core::Charge charge_{core::Purpose::links};
 };
 
 }  // namespace peal::server

@@ -121,6 +121,11 @@ void SubjectTrie::found(uint32_t chain, std::vector<uint32_t>& chains) const {
   chains.push_back(chain);
 }
 
+size_t SubjectTrie::path_bytes(std::string_view filter) {
+  const auto tokens = static_cast<size_t>(std::ranges::count(filter, '.')) + 1;
+  return tokens * (sizeof(Node) + core::HashIndex::pair_bytes_about) + filter.size();
+}
+
 size_t SubjectTrie::bytes() const {
   return edges_.bytes() + roots_.capacity() * sizeof(uint32_t) +
          branches_.capacity() * sizeof(Step);

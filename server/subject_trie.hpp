@@ -47,6 +47,9 @@ class SubjectTrie {
     if (branches_.capacity() * sizeof(Step) > bytes_max) std::vector<Step>().swap(branches_);
   }
 
+  /// What the nodes of a filter take that shares none of them.
+  static size_t path_bytes(std::string_view filter);
+
   size_t nodes() const { return nodes_; }
   size_t bytes() const;
 

@@ -11,9 +11,6 @@ namespace peal::server {
 
 inline constexpr uint32_t no_subscription = UINT32_MAX;
 
-/// What one takes with its part of the index, where subjects are of the usual length.
-inline constexpr size_t subscription_bytes_about = 128;
-
 /// Small, because there may be millions. It belongs to the shard's Interest, which alone makes it
 /// and frees it; it stays where it is until Interest::reclaim() after its unsubscribe().
 class Subscription {

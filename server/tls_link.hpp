@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "core/ledger.hpp"
 #include "server/seat.hpp"
 #include "server/tls_session.hpp"
 
@@ -14,6 +15,9 @@ namespace peal::server {
 /// Handshakes that may be under way at a time, in the whole server: the library takes some 50 KB
 /// for each, and a stranger needs no more than a few bytes to begin one.
 inline constexpr uint32_t handshake_seats = 16 * 1024;
+
+/// What the library keeps for a session that is open, whatever goes through it.
+inline constexpr size_t tls_session_bytes_about = 16 * 1024;
 
 struct TlsLink {
   enum class Stage : uint8_t {
@@ -35,6 +39,13 @@ struct TlsLink {
   std::string sending;  // In the kernel's hands, from sent_bytes on.
   size_t sent_bytes = 0;
   size_t plain_bytes = 0;  // Of the outbox, that `sending` has; they go when it has gone.
+
+  core::Charge charge{core::Purpose::links};
+  /// REQUIRES that no helper has the session.
+  void charge_memory() {
+    if (!session) return;
+    charge.set(tls_session_bytes_about + session->output().capacity() + sending.capacity());
+  }
 };
 
 }  // namespace peal::server

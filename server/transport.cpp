@@ -47,12 +47,20 @@ void Connection::on_layered(std::string_view bytes) {
     if (bytes.empty()) return;
   }
   tls_ ? on_cipher(bytes) : on_frames(bytes);
+  charge_layers();
+}
+
+void Connection::charge_layers() {
+  if (tls_ && (pauses_ & pause_handshake) == 0) tls_->charge_memory();
+  if (websocket_) websocket_->charge_memory();
 }
 
 // Whatever fails: what was meant for TLS never goes in clear, nor what was meant for a frame
 // without one.
 void Connection::flush_layers() {
-  if (tls_ ? tls_->session && flush_tls() : flush_frames()) return;
+  const bool sends = tls_ ? tls_->session && flush_tls() : flush_frames();
+  charge_layers();
+  if (sends) return;
   if (tls_ && tls_->stage != TlsLink::Stage::open && !websocket_) return flush_plain();
   if (state_ == State::closing) release_if_idle();
 }
@@ -148,6 +156,7 @@ void Connection::continue_handshake(std::string_view bytes) {
 void Connection::on_handshake() {
   assert(tls_ && (pauses_ & pause_handshake) != 0);
   pauses_ &= static_cast<uint8_t>(~pause_handshake);
+  if (state_ == State::closed) return;  // The number of its descriptor may be another's by now.
   TlsSession& session = *tls_->session;
   if (!session.output().empty()) flush_later();
   if (!open()) return;
@@ -258,9 +267,12 @@ void Connection::on_cipher_sent(size_t bytes) {
   if (link.sent_bytes < link.sending.size()) return;
   if (link.plain_bytes > 0) outbox_.advance(shard_.pool(), std::exchange(link.plain_bytes, 0));
   link.sending.clear();
-  if (outbox_.empty() && link.sending.capacity() > kept_capacity_max) {
-    std::string().swap(link.sending);
-  }
+  if (!outbox_.empty() || (pauses_ & pause_handshake) != 0) return;
+  // They change places with each send.
+  std::string& other = link.session->output();
+  if (link.sending.capacity() > kept_capacity_max) std::string().swap(link.sending);
+  if (other.empty() && other.capacity() > kept_capacity_max) std::string().swap(other);
+  charge_layers();
 }
 
 void Connection::show_tls(ConnectionPicture& picture) const {

@@ -16,6 +16,7 @@ namespace peal::server {
 class Inflater {
  public:
   enum class Outcome { more, input_read, broken };
+  static constexpr size_t bytes_about = 44 * 1024;  // Most of it zlib's window.
 
   Inflater();
   ~Inflater();

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "core/ledger.hpp"
 #include "protocol/websocket_frame.hpp"
 #include "server/carry.hpp"
 #include "server/websocket_deflate.hpp"
@@ -48,7 +49,11 @@ struct WebSocketLink {
   size_t plain_bytes = 0;  // Of the outbox, that `sending` has.
 
   bool has_read_all() const { return kept.empty() && held.empty(); }
-  size_t held_bytes() const { return kept.size() + held.size() + sending.size(); }
+
+  core::Charge charge{core::Purpose::links};  // But for what is kept, which has its own.
+  void charge_memory() {
+    charge.set(held.capacity() + sending.capacity() + (inflater ? Inflater::bytes_about : 0));
+  }
 };
 
 }  // namespace peal::server

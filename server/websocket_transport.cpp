@@ -311,6 +311,7 @@ void Connection::on_frames_sent(size_t bytes) {
     link.sending.clear();
     if (outbox_.empty() && link.sending.capacity() > kept_capacity_max) {
       std::string().swap(link.sending);
+      charge_layers();
     }
     return;
   }

@@ -17,7 +17,7 @@ using core::second_ns;
 
 constexpr std::string_view text_format = "text/plain; version=0.0.4; charset=utf-8";
 
-constexpr std::string_view purpose_names[] = {"chunks", "payload", "interest"};
+constexpr std::string_view purpose_names[] = {"chunks", "payload", "interest", "links"};
 static_assert(std::size(purpose_names) == core::purposes);
 
 /// A counter of a shard's, and how it is shown.

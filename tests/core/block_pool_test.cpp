@@ -79,6 +79,21 @@ TEST_CASE("block pool: small blocks cost their size and little more") {
   CHECK(pool.bytes() < 100000 * 60 * 101 / 100 + 64 * 1024);
 }
 
+// Every block apart, so that it takes few bytes to use up the numbers.
+TEST_CASE("block pool: says that it is nearly full while there is still room") {
+  BlockPool pool(BlockPool::Layout::apart);
+  std::vector<uint32_t> blocks;
+  while (!pool.nearly_full()) blocks.push_back(pool.allocate(4));
+  for (int i = 0; i < 60'000; i++) blocks.push_back(pool.allocate(4));
+  CHECK(pool.nearly_full());
+  while (blocks.size() > 400'000) {
+    pool.free(blocks.back());
+    blocks.pop_back();
+  }
+  CHECK_FALSE(pool.nearly_full());
+  for (const uint32_t block : blocks) pool.free(block);
+}
+
 TEST_CASE("word list: is a list of words at every length, and frees all it had") {
   const uint64_t seed = seed_of_run();
   MESSAGE("PEAL_SEED=" << seed);

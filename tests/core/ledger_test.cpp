@@ -28,6 +28,18 @@ TEST_CASE("ledger: a page may be negative, for what another thread has charged")
   CHECK(page.total() == -(int64_t{3} << 30));
 }
 
+TEST_CASE("ledger: a charge follows what its holder has, and goes with it") {
+  const int64_t before = ledger().bytes(Purpose::links);
+  {
+    Charge charge(Purpose::links);
+    charge.set(100);
+    charge.set(70);
+    CHECK(charge.bytes() == 70);
+    CHECK(ledger().bytes(Purpose::links) == before + 70);
+  }
+  CHECK(ledger().bytes(Purpose::links) == before);
+}
+
 TEST_CASE("ledger: every thread has its own page") {
   const int64_t before = ledger().bytes(Purpose::chunks);
   ledger().charge(Purpose::chunks, 5);

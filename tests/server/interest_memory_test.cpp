@@ -89,6 +89,51 @@ TEST_CASE("interest: a match allocates nothing once its scratch memory has grown
   CHECK(allocations - before <= interest.cache_stats().insertions - insertions);
 }
 
+// By which the one who takes most is found when there is too little memory.
+TEST_CASE(
+    "interest: what a subscription is said to take is what it takes, however long its filter") {
+  if (!packed) return;
+  const std::string deep = [] {
+    std::string text;
+    for (int i = 0; i < 500; i++) text += ".x";
+    return text;
+  }();
+  struct Kind {
+    std::string name;
+    std::string behind;
+    const char* queue;
+    uint32_t count;
+  };
+  const Kind kinds[] = {{"short", ".c0000001", "", 200'000},
+                        {"long", "." + std::string(1000, 'x'), "", 20'000},
+                        {"with a wildcard", ".c0000001.*", "", 100'000},
+                        {"deep, with a wildcard", deep + ".*", "", 2000},
+                        {"for a group", ".c0000001", "a-group-with-a-name", 100'000}};
+  for (const Kind& kind : kinds) {
+    CAPTURE(kind.name);
+    Interest here(0, 2, 1), there(1, 2, 2);
+    const size_t before = here.memory_bytes() + there.memory_bytes();
+    uint32_t owned = no_subscription;
+    size_t said_bytes = 0;
+    for (uint32_t i = 0; i < kind.count; i++) {
+      const std::string filter = std::to_string(1'000'000 + i) + kind.behind;
+      const Subscription* const added =
+          here.subscribe(global_account, 0, owned, std::to_string(i), filter, kind.queue);
+      said_bytes += here.bytes_about(*added);
+      InterestChange change;
+      while (here.next_change(1, change)) {
+        there.apply(0, change);
+        here.taken(1);
+      }
+    }
+    const size_t taken_bytes = here.memory_bytes() + there.memory_bytes() - before;
+    MESSAGE(kind.name << ": said " << said_bytes / kind.count << ", taken "
+                      << taken_bytes / kind.count << " bytes");
+    CHECK(said_bytes > taken_bytes * 3 / 4);
+    CHECK(said_bytes < taken_bytes * 3 / 2);
+  }
+}
+
 TEST_CASE("interest: memory returns when all subscriptions go, here and on the other shard") {
   Interest here(0, 2, 1), there(1, 2, 2);
   const size_t idle_bytes = here.memory_bytes();

@@ -146,6 +146,7 @@ class PealServer : public ServerUnderTest {
   bool over_budget() const override {
     return std::ranges::any_of(shards_, [](const auto& each) { return each->shard.over_budget(); });
   }
+  void fill_an_index(bool full) override { state_.full_indexes = full ? 1 : 0; }
   uint64_t stalls() const override {
     uint64_t stalls = 0;
     for (const auto& each : shards_) stalls += each->shard.stats().stalls;

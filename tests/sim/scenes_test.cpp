@@ -42,6 +42,7 @@ class Talker : public Actor, public LinkClient {
   unsigned pongs = 0;
   unsigned messages = 0;
   unsigned refusals = 0;  // 503s, which are messages as well.
+  unsigned errors = 0;
   std::function<void(const Reply&)> on_message;
   std::function<void()> on_pong;
 
@@ -59,6 +60,7 @@ class Talker : public Actor, public LinkClient {
         pongs++;
         if (on_pong) on_pong();
       }
+      if (reply->kind == Reply::Kind::error) errors++;
       if (reply->kind == Reply::Kind::message) {
         messages++;
         if (reply->headers.starts_with("NATS/1.0 503")) refusals++;
@@ -120,6 +122,7 @@ class Scene {
   }
 
   uint64_t stalls() const { return server_->stalls(); }
+  void fill_an_index(bool full) { server_->fill_an_index(full); }
 
   World world;
   std::vector<std::unique_ptr<Runner>> runners;
@@ -488,4 +491,30 @@ TEST_CASE("server: who is held for a subscriber of another shard stays so while 
     // A receive cap of 64 KiB every 10 ms, and what was on its way.
     CHECK(fast.messages - before < 500);
   }
+}
+
+TEST_CASE("server: while an index is full nobody may subscribe, and those who have go on") {
+  Scene scene(2, with_shards(2));
+  Talker& one = scene.talker(0);
+  Talker& other = scene.talker(1);
+  one.say("SUB before 1\r\n");
+  scene.settle(one);
+
+  scene.fill_an_index(true);
+  one.say("SUB meanwhile 2\r\n");
+  scene.settle(one);
+  CHECK(one.errors == 1);
+  other.say("PUB meanwhile 0\r\n\r\nPUB before 0\r\n\r\n");
+  scene.settle(other);
+  scene.settle(one);
+  CHECK(one.messages == 1);
+
+  scene.fill_an_index(false);
+  one.say("SUB after 3\r\n");
+  scene.settle(one);
+  other.say("PUB after 0\r\n\r\n");
+  scene.settle(other);
+  scene.settle(one);
+  CHECK(one.errors == 1);
+  CHECK(one.messages == 2);
 }

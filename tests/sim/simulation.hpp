@@ -56,6 +56,8 @@ class ServerUnderTest {
   virtual uint64_t denial() const { return 0; }
   /// Whether it has more memory in use than it may, and so slows down who publishes.
   virtual bool over_budget() const { return false; }
+  /// As if some shard had hardly any room for subscriptions left.
+  virtual void fill_an_index(bool /*full*/) {}
   /// How often it has held a publisher, for a subscriber that is slow.
   virtual uint64_t stalls() const { return 0; }
   /// Whether it has a use for users.

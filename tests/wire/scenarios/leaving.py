@@ -73,6 +73,20 @@ def leaving_makes_room(scene):
     first.fence()
 
 
+@scenario("leaving: who is refused for max_connections, and stays, keeps out nobody", alone=True,
+          config="max_connections: 2")
+def refused_keep_out_nobody(scene):
+    first, second = scene.connect(), scene.connect()
+    refused = [Connection.with_info(scene.server.port) for _ in range(20)]
+    for connection in refused:
+        connection.expect(b"-ERR 'maximum connections exceeded'\r\n")
+    second.shut()
+    second.expect_eof()
+    third = scene.connect()
+    first.fence()
+    third.fence()
+
+
 @scenario("shutdown: the lame duck takes no new connections", alone=True, slow=True,
           config='lame_duck_duration: "30s"\nlame_duck_grace_period: "2s"')
 def lame_duck_is_closed(scene):

@@ -1,6 +1,7 @@
 """Many of something: commands, subscriptions, subjects, groups, subscribers."""
 
 from scenarios.scene import check, scenario
+from wire import Connection
 
 
 @scenario("many: ten thousand commands in one write, answered in order")
@@ -234,3 +235,25 @@ def odd_members(scene):
         shares = [count_until_pong(*each) for each in zip(members, lines)]
         check(sum(shares) == count, f"{shares} is not {count} in all")
         check(min(shares) > count // 2 - 134, f"shares of {shares} are not fair")
+
+
+@scenario("many: over the memory budget who subscribes to long filters goes, not who reads slowly",
+          alone=True, slow=True, tags=["peal"],
+          config='memory_budget: 48MB\nmax_pending: 32MB\nwrite_deadline: "1m"')
+def long_filters(scene):
+    subject = scene.subject
+    slow = Connection.connected(scene.server.port, receive_bytes=8192)
+    slow.send(b"SUB %s 1\r\n" % subject)
+    slow.fence()
+    publisher = scene.connect()
+    payload = b"x" * 60_000
+    publisher.send(b"PUB %s %d\r\n%s\r\n" % (subject, len(payload), payload) * 250)
+    publisher.fence()
+
+    greedy = scene.connect()
+    tail = b".x" * 1990 + b".*"  # Each of its tokens has a node of its own, some twenty bytes a byte.
+    greedy.send(b"".join(b"SUB s%d%s %d\r\n" % (sid, tail, sid) for sid in range(1500)))
+    greedy.expect_eof()
+    scene.server.expect_log("Memory Budget Exceeded")
+    slow.expect(b"MSG %s 1 %d\r\n%s\r\n" % (subject, len(payload), payload) * 250)
+    slow.fence()

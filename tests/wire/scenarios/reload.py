@@ -85,6 +85,18 @@ def reload_max_connections(scene):
     check(closed == 5, f"{closed} of 8 were closed, not 5")
 
 
+@scenario("reload: who was refused before it costs nobody his connection", alone=True,
+          config="max_connections: 3")
+def reload_beside_refused(scene):
+    connections = [scene.connect() for _ in range(3)]
+    refused = [Connection.with_info(scene.server.port) for _ in range(20)]
+    for connection in refused:
+        connection.expect(b"-ERR 'maximum connections exceeded'\r\n")
+    reload(scene.server, "max_connections: 3\nmax_payload: 1000")
+    for connection in connections:
+        connection.fence()
+
+
 @scenario("reload: under load no message is lost, doubled or out of order", alone=True,
           config="max_payload: 1000")
 def reload_under_load(scene):
