@@ -171,8 +171,8 @@ void Client::take(const Reply& reply) {
           reply.text.find("Permissions Violation") != reply.text.npos)
         break;
       // Who is somebody by default is so from its first word on.
-      if (stage_.accounts && !habits_.says_connect && out_written_ == 0 &&
-          reply.text.find("Authentication Timeout") != reply.text.npos)
+      if (stage_.accounts && reply.text.find("Authentication Timeout") != reply.text.npos &&
+          ((!habits_.says_connect && out_written_ == 0) || link_->admission_leapt))
         break;
       if (!party_.options.may_be_cut_off) {
         World::fail("refused",

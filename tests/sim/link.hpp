@@ -100,8 +100,9 @@ struct Link {
   bool shutdown_down = false;  // The server has said that it sends no more.
   Time accepted_at = never;
   Time server_closed_at = never;
-  Time send_asked = never;      // Since when the send in flight is, by its shard's clock.
-  bool deadline_leapt = false;  // A leap went past that send's deadline, and it was given up then.
+  Time send_asked = never;       // Since when the send in flight is, by its shard's clock.
+  bool deadline_leapt = false;   // A leap went past that send's deadline, and it was given up then.
+  bool admission_leapt = false;  // One came before it can be sure to have said who it is.
 
   size_t reset_after_bytes = SIZE_MAX;
 

@@ -129,6 +129,7 @@ TEST_CASE("server: seeds that once found the harness wrong find nothing") {
       {41666, "a shard keeps blocks for its next runs, up to a bound, whoever is connected"},
       {104091,
        "a user whom a reload puts out answers nobody, though he leaves before he reads of it"},
+      {901305, "a clock that leaps may take away the time in which to say who one is"},
       {82310, "over its memory budget a server slows down who publishes, for longer than a second"},
   };
   for (const Found& each : found) {

@@ -19,6 +19,8 @@ namespace {
 
 constexpr Time patience = 120 * sec;  // Of the simulated kind, for what must happen in the end.
 constexpr uint64_t events_max = 20'000'000;
+// Two seconds by the clock of a shard, which may not be run for ten before they begin.
+constexpr Time admission_max = 12 * sec;
 
 // ---- The last words of a seed that ends in an assertion or a sanitizer's report.
 
@@ -107,12 +109,16 @@ class Upheavals : public Actor {
   enum What : uint32_t { hold, leap, storm, change_rules };
 
   // A shard that slept cannot tell a leap that ends soon after its deadline from having slept until
-  // then. So whose send was due within the leap may be closed, if he is before it has moved.
+  // then. So whose send was due within the leap may be closed, if he is before it has moved; and
+  // who has just come, for not having said who he is.
   void leap_by(Time by) {
     const Time before = world_.now();
     world_.leap(by);
     for (uint32_t id = 0; id < world_.links(); id++) {
       Link& link = world_.link(id);
+      if (link.accepted_at != never && before < link.accepted_at + admission_max) {
+        link.admission_leapt = true;
+      }
       if (link.send_asked == never) continue;
       const Time due = link.send_asked + scenario_.write_deadline;
       if (due > before && due <= world_.now()) link.deadline_leapt = true;
