@@ -107,8 +107,14 @@ bool Shard::tick() {
 bool Shard::run_lent_turn() {
   if (!may_run_lent()) return false;
   const int64_t sleeps_until_ns = deadline_ns_;
-  lent_ = true;
   reactor_.begin_loan();
+  // Its own thread should be awake by now. What its clients did until then only that can see, and
+  // whoever has a deadline would be judged without.
+  if (now_ns() >= sleeps_until_ns) {
+    reactor_.end_loan();
+    return false;
+  }
+  lent_ = true;
   turn({});
   for (unsigned round = 1; round < lent_rounds_max; round++) {
     const std::span<const core::Completion> sends = reactor_.loan_completions();
@@ -121,7 +127,9 @@ bool Shard::run_lent_turn() {
   const bool to_submit = reactor_.end_loan();
   stats_.lent_turns++;
   count_messages(reactor_.stats().last_loan_ns);
-  return !to_submit && deadline_ns_ >= sleeps_until_ns;
+  // When its own thread should be awake again: if that comes much later, it was held.
+  deadline_ns_ = to_submit ? now_ns() : std::max(deadline_ns_, now_ns());
+  return deadline_ns_ >= sleeps_until_ns;
 }
 
 // Who polls wants to be woken.

@@ -170,10 +170,11 @@ void Client::take(const Reply& reply) {
       if (party_.options.user == User::rex &&
           reply.text.find("Permissions Violation") != reply.text.npos)
         break;
-      // Who is somebody by default is so from its first word on.
+      // Who is somebody by default is so from its first word on, if it has one.
       if (stage_.accounts && reply.text.find("Authentication Timeout") != reply.text.npos &&
-          ((!habits_.says_connect && out_written_ == 0) || link_->admission_leapt))
-        break;
+          ((!habits_.says_connect && out_written_ == 0) || link_->admission_leapt)) {
+        party_.options.may_be_cut_off = true;
+      }
       if (!party_.options.may_be_cut_off) {
         World::fail("refused",
                     "client " + std::to_string(party_.id) + " got " + std::string(reply.text));

@@ -393,10 +393,8 @@ void Oracle::gone(Party& party, Gone how) {
   if (party.gone != Gone::no) return;
   party.gone = how;
   party.gone_at = world_.now();
-  const bool leapt =
-      party.link != nullptr &&
-      (party.link->deadline_leapt || (party.link->admission_leapt && party.ponged.empty()));
-  const bool excused = party.options.may_be_cut_off || server_leaves_ || leapt;
+  const bool excused = party.options.may_be_cut_off || server_leaves_ ||
+                       (party.link != nullptr && party.link->deadline_leapt);
   if (how == Gone::by_server && !excused) {
     World::fail("closed", "the server closed client " + std::to_string(party.id) +
                               ", which had given it no reason");

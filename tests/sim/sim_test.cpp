@@ -109,6 +109,9 @@ TEST_CASE("server: seeds that once found a bug find none") {
       {49581,
        "a request that a plain subscriber got was sent on for a group, and answered by a 503"},
       {123344, "a request that was lost on two shards was answered by neither"},
+      {2000583, "a lent turn judged by deadlines what only the shard's own thread could see"},
+      {2019782,
+       "a thread that was woken for a lent turn's sends, and came late, did not count as held"},
   };
   for (const Found& each : found) {
     CAPTURE(each.bug);
@@ -129,6 +132,7 @@ TEST_CASE("server: seeds that once found the harness wrong find nothing") {
       {41666, "a shard keeps blocks for its next runs, up to a bound, whoever is connected"},
       {104091,
        "a user whom a reload puts out answers nobody, though he leaves before he reads of it"},
+      {2011386, "who is somebody by default, and has nothing to say, is let go as well"},
       {901305, "a clock that leaps may take away the time in which to say who one is"},
       {82310, "over its memory budget a server slows down who publishes, for longer than a second"},
   };
