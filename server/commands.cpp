@@ -19,6 +19,9 @@ namespace {
 constexpr int64_t first_ping_ns = 2'000'000'000;
 constexpr uint32_t ping_jitter_percent = 20;
 
+// To make a subscription or to end it takes as long as to give a message to so many.
+constexpr uint64_t work_of_subscription = 16;
+
 std::string_view subject_of(const protocol::Command& command) {
   const bool has_one =
       protocol::publishes(command.kind) || command.kind == protocol::CommandKind::sub;
@@ -186,6 +189,8 @@ void Connection::on_unsub(const protocol::Command& command) {
 void Connection::on_interest_changed() {
   last_activity_ns_ = shard_.now_ns();
   interest_epoch_ = shard_.interest().change_epoch();
+  shard_.budget().spend(work_of_subscription);
+  if (shard_.budget().share_is_full()) wait_for_share();
   if (shard_.link().on_interest_changed() || (pauses_ & pause_interest) != 0) return;
   pauses_ |= pause_interest;
   shard_.wait_to_tell(*this);

@@ -61,9 +61,8 @@ enum Pause : uint8_t {
   pause_stall = 4,        // It publishes faster than a slow subscriber reads.
   pause_interest = 8,     // What it changed about its subscriptions waits to be told.
   pause_proof = 16,       // Helpers look whether it is who it says.
-  pause_inflate = 32,     // What it sent is longer than it looked: the rest is for later turns.
-  pause_share = 64,       // What it published was much work, and others come first.
-  pause_handshake = 128,  // Helpers do a step of its TLS handshake.
+  pause_share = 32,       // What it asked for was much work, and others come first.
+  pause_handshake = 64,   // Helpers do a step of its TLS handshake.
 };
 
 class Connection {
@@ -340,6 +339,7 @@ class Connection {
   void on_compressed(std::string_view bytes, bool last);
   void inflate();
   void inflate(std::string_view bytes, bool last);
+  void hold_compressed(std::string_view rest, bool last);
   void queue_control(std::string frame);
   void fail_frames(protocol::websocket::CloseCode code, std::string_view text);
   protocol::websocket::CloseCode close_code() const;

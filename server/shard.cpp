@@ -341,8 +341,8 @@ void Shard::recv_later(Connection& connection) {
   starved_.push_back(handle(connection));
 }
 
-void Shard::resume_at(Connection& connection, int64_t due_ns, Pause pause) {
-  stalled_.push_back({handle(connection), due_ns, pause});
+void Shard::resume_at(Connection& connection, int64_t due_ns) {
+  stalled_.push_back({handle(connection), due_ns});
   std::push_heap(stalled_.begin(), stalled_.end());
 }
 

@@ -119,7 +119,7 @@ class Shard final : public core::Lendable {
   void flush_later(Connection& connection);
   void forget_later(Connection& connection);
   void recv_later(Connection& connection);
-  void resume_at(Connection& connection, int64_t due_ns, Pause pause = pause_stall);
+  void resume_at(Connection& connection, int64_t due_ns);
 
   VerdictCache& verdicts() { return verdicts_; }
   TurnBudget& budget() { return budget_; }
@@ -171,7 +171,6 @@ class Shard final : public core::Lendable {
   struct Stalled {
     Handle connection;
     int64_t until_ns;
-    Pause pause;
 
     bool operator<(const Stalled& other) const { return until_ns > other.until_ns; }
   };

@@ -18,11 +18,11 @@ void Shard::resume_waiting() {
     });
   }
   while (!stalled_.empty() && stalled_.front().until_ns <= now_ns()) {
-    const auto [each, until_ns, pause] = stalled_.front();
+    const Handle each = stalled_.front().connection;
     std::pop_heap(stalled_.begin(), stalled_.end());
     stalled_.pop_back();
     if (Connection* connection = find(each.slot, each.generation)) {
-      connection->resume(pause);
+      connection->resume(pause_stall);
     }
   }
   if (parked_count_ > 0) resume_parked();

@@ -19,8 +19,8 @@ using Stage = WebSocketLink::Stage;
 
 namespace {
 
-// So much is inflated for one connection in one turn: a few receive caps.
-constexpr size_t inflated_per_turn_max = 256 * 1024;
+// To inflate so much, and act on it, is work like giving a message to one subscription.
+constexpr uint64_t inflated_bytes_a_work = 2;
 
 // A compressed message of so many times the largest payload, or of so much, is too big: as in
 // nats-server.
@@ -206,10 +206,10 @@ void Connection::inflate() {
   inflate(input, link.held_last);
 }
 
-// Goes on until the input is used up, the connection pauses, or it has had its share of the turn.
-// What is left is held.
+// A few bytes may be many when inflated: after each piece whoever else waits comes first.
 void Connection::inflate(std::string_view bytes, bool last) {
   WebSocketLink& link = *websocket_;
+  if (shard_.budget().turn_is_full()) return hold_compressed(bytes, last);
   if (!link.inflater) {
     link.inflater = shard_.take_inflater();
     link.inflater->begin();
@@ -220,32 +220,31 @@ void Connection::inflate(std::string_view bytes, bool last) {
   const std::span<char> plain = shard_.inflate_memory();
   const uint64_t message_max = std::min(
       inflated_payloads_max * shard_.options().limits.payload_bytes_max, inflated_bytes_max);
-  size_t share = inflated_per_turn_max;
-  for (;;) {
-    size_t filled = 0;
-    const Inflater::Outcome outcome = link.inflater->read(plain, filled);
-    link.inflated_bytes += filled;
-    if (link.inflated_bytes > message_max) {
-      return fail_frames(CloseCode::too_big, "message too big when inflated");
-    }
-    if (filled > 0) on_bytes({plain.data(), filled});
-    if (!open()) return;
-    if (outcome == Inflater::Outcome::broken) {
-      return fail_frames(CloseCode::invalid_payload, "invalid compressed data");
-    }
-    if (outcome == Inflater::Outcome::input_read) break;
-    share -= std::min(share, filled);
-    if (share == 0 && (pauses_ & pause_inflate) == 0) {
-      pauses_ |= pause_inflate;
-      shard_.resume_at(*this, shard_.now_ns() + 1, pause_inflate);
-    }
-    if (ready()) continue;
-    link.held = link.inflater->rest();
-    link.held_last = link.inflater->rest_is_last();
-    return;
+  size_t filled = 0;
+  const Inflater::Outcome outcome = link.inflater->read(plain, filled);
+  link.inflated_bytes += filled;
+  if (link.inflated_bytes > message_max) {
+    return fail_frames(CloseCode::too_big, "message too big when inflated");
+  }
+  shard_.budget().spend(filled / inflated_bytes_a_work);
+  if (filled > 0) on_bytes({plain.data(), filled});
+  if (!open()) return;
+  if (outcome == Inflater::Outcome::broken) {
+    return fail_frames(CloseCode::invalid_payload, "invalid compressed data");
+  }
+  if (outcome == Inflater::Outcome::more) {
+    return hold_compressed(link.inflater->rest(), link.inflater->rest_is_last());
   }
   link.inflating = false;
   if (link.message_ends) shard_.give_back(std::move(link.inflater));
+}
+
+void Connection::hold_compressed(std::string_view rest, bool last) {
+  WebSocketLink& link = *websocket_;
+  link.held = rest;
+  link.held_last = last;
+  link.inflating = true;
+  wait_for_share();
 }
 
 // ---- Out.

@@ -434,6 +434,29 @@ TEST_CASE("server: who says little is answered in the midst of a flood for many"
   }
 }
 
+// Of subscribing-is-no-work: to subscribe and to leave again takes longer than to publish, and says
+// nothing that would fill a turn.
+TEST_CASE("server: who says little is answered in the midst of subscriptions without end") {
+  Scenario scenario = with_shards(1);
+  scenario.work_per_turn = 200;
+  Scene scene(2, scenario);
+  Talker& greedy = scene.talker(0);
+  Talker& bystander = scene.talker(1);
+  constexpr unsigned rounds = 1000;
+  std::string flood;
+  for (unsigned i = 0; i < rounds; i++) flood += "SUB much 1\r\nUNSUB 1\r\n";
+  greedy.say_at_once(flood + "PING\r\n");
+  unsigned answered = 0;
+  bystander.on_pong = [&] {
+    answered += greedy.pongs == 1;
+    bystander.say("PING\r\n");
+  };
+  bystander.say("PING\r\n");
+  REQUIRE(scene.run_for(10 * sec, [&] { return greedy.pongs == 2; }));
+  CHECK(answered >= 10);
+  bystander.on_pong = nullptr;
+}
+
 // Of who-waits-to-tell-is-forgotten and interest-waits-without-bound: what a shard has not told
 // stands before every message to the others. Who subscribes to much waits until it is told, and
 // goes on then; those beside him publish meanwhile.
