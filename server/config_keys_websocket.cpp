@@ -64,18 +64,14 @@ std::string show_origins(const Options& options) {
 
 // Whatever an answer says of itself is not the operator's to say.
 bool is_ours(std::string_view name) {
-  static constexpr std::string_view ours[] = {"upgrade",
-                                              "connection",
-                                              "content-length",
-                                              "transfer-encoding",
-                                              "sec-websocket-accept",
-                                              "sec-websocket-extensions",
-                                              "sec-websocket-protocol"};
+  static constexpr std::string_view ours[] = {"upgrade", "connection", "content-length",
+                                              "transfer-encoding"};
   std::string lower(name);
   for (char& letter : lower) {
     if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
   }
-  return std::find(std::begin(ours), std::end(ours), lower) != std::end(ours);
+  return lower.starts_with("sec-websocket-") ||
+         std::find(std::begin(ours), std::end(ours), lower) != std::end(ours);
 }
 
 Refusal set_headers(ConfigTarget& target, const ConfigValue& value) {

@@ -56,13 +56,13 @@ inline constexpr uint32_t rooms_behind_proofs_max = 256;
 
 /// Why a connection is not read from for now. It may be for several at once.
 enum Pause : uint8_t {
-  pause_fence = 1,        // Its PONG waits for other shards.
-  pause_room = 2,         // Its next command waits for room in a mailbox.
-  pause_stall = 4,        // It publishes faster than a slow subscriber reads.
-  pause_interest = 8,     // What it changed about its subscriptions waits to be told.
-  pause_proof = 16,       // Helpers look whether it is who it says.
-  pause_share = 32,       // What it asked for was much work, and others come first.
-  pause_handshake = 64,   // Helpers do a step of its TLS handshake.
+  pause_fence = 1,       // Its PONG waits for other shards.
+  pause_room = 2,        // Its next command waits for room in a mailbox.
+  pause_stall = 4,       // It publishes faster than a slow subscriber reads.
+  pause_interest = 8,    // What it changed about its subscriptions waits to be told.
+  pause_proof = 16,      // Helpers look whether it is who it says.
+  pause_share = 32,      // What it asked for was much work, and others come first.
+  pause_handshake = 64,  // Helpers do a step of its TLS handshake.
 };
 
 class Connection {
@@ -445,12 +445,14 @@ class Connection {
   uint64_t uncounted_bytes_ = 0;
   uint64_t bitten_at_ = 0;  // What it had published then; see has_bitten().
   uint32_t stalls_ = 0;
+  uint32_t share_turn_ = 0;       // In which it last had a share.
   int64_t stalled_until_ns_ = 0;  // For a subscriber of another shard.
   int64_t proxy_header_due_ns_ = INT64_MAX;
-  uint32_t share_turn_ = 0;       // In which it last had a share.
   int64_t last_activity_ns_ = 0;  // As in nats-server: a message or a subscription, and no PING.
   std::unique_ptr<ClientName> client_name_;
   core::PeerAddress peer_;
 };
+
+static_assert(sizeof(Connection) <= 448, "there may be many: the allocator's next size is 512");
 
 }  // namespace peal::server

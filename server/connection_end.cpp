@@ -139,7 +139,9 @@ size_t Connection::held_bytes() const {
 std::string Connection::label() const {
   if (peer_.host.empty()) return fmt::format("unix - cid:{}", cid_);
   // As in nats-server: a WebSocket has a cid like any other, which is called wid here.
-  return fmt::format("{}:{} - {}:{}", peer_.host, peer_.port, websocket_ ? "wid" : "cid", cid_);
+  if (!websocket_) return fmt::format("{}:{} - cid:{}", peer_.host, peer_.port, cid_);
+  return fmt::format("{}{}:{} - wid:{}", websocket_->client_ip ? *websocket_->client_ip : "",
+                     peer_.host, peer_.port, cid_);
 }
 
 std::string_view Connection::close_text() const {

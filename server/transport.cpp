@@ -81,7 +81,7 @@ bool Connection::begin_tls() {
   tls_->context = tls_context();
   const TlsContext& context = *tls_->context;
   const int64_t now_ns = shard_.now_ns();
-  tls_->due_ns = now_ns + context.options().timeout.count();
+  tls_->due_ns = websocket_ ? websocket_->due_ns : now_ns + context.options().timeout.count();
   check_later(tls_->due_ns);
   if (websocket_) return tls_->info_sent = true, false;  // It goes when that is open.
   tls_->info_sent = !context.options().handshake_first;

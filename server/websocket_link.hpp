@@ -18,8 +18,9 @@ struct WebSocketLink {
   enum class Stage : uint8_t { upgrade, open };
 
   Stage stage = Stage::upgrade;
-  bool compresses = false;            // Agreed on for both directions.
-  bool said_close = false;            // Our close frame is on its way, or has gone.
+  bool compresses = false;                 // Agreed on for both directions.
+  bool said_close = false;                 // Our close frame is on its way, or has gone.
+  std::unique_ptr<std::string> client_ip;  // Of whom a proxy came for, if it said so.
   bool connections_exceeded = false;  // It came as one too many, and is told so when it can read.
   int64_t due_ns = INT64_MAX;         // Of the upgrade.
   std::unique_ptr<UpgradeReader> request = std::make_unique<UpgradeReader>();
@@ -55,5 +56,7 @@ struct WebSocketLink {
     charge.set(held.capacity() + sending.capacity() + (inflater ? Inflater::bytes_about : 0));
   }
 };
+
+static_assert(sizeof(WebSocketLink) <= 512, "there may be many: the allocator's next size is 640");
 
 }  // namespace peal::server

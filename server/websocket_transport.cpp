@@ -39,7 +39,7 @@ constexpr size_t compress_bytes_max = 64 * 1024;
 constexpr size_t compress_bytes_min = 65;
 
 // What an idle connection keeps of the memory that it last sent from.
-constexpr size_t kept_capacity_max = 4096;
+constexpr size_t kept_capacity_max = 128;
 
 void append_head(std::string& out, size_t bytes, bool compressed) {
   char head[protocol::websocket::server_head_bytes_max];
@@ -74,6 +74,9 @@ void Connection::on_upgrade_request(std::string_view bytes) {
   UpgradeReader::Answer answer = link.request->answer(*shard_.settings().websocket.rules);
   link.request.reset();
   link.control = std::move(answer.text);
+  if (!answer.client_ip.empty()) {
+    link.client_ip = std::make_unique<std::string>(std::move(answer.client_ip) + "/");
+  }
   flush_later();
   if (answer.refusal.empty()) return open_websocket(answer.compression);
   shard_.log().debug("{} - WebSocket handshake error: {}", label(), answer.refusal);

@@ -1,5 +1,6 @@
 #include "server/websocket_upgrade.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <http_parser.h>
 #include <openssl/evp.h>
@@ -155,6 +156,8 @@ struct UpgradeReader::Callbacks {
     if (reader.status_ != 0) return 1;
     if (reader.field_ == other) return 0;
     std::string& value = reader.values_[reader.field_];
+    // Of no importance, so its length is no reason to refuse: one so long is no address.
+    if (reader.field_ == forwarded_for) bytes = std::min(bytes, value_bytes_max - value.size());
     if (value.size() + bytes > value_bytes_max) {
       reader.status_ = headers_too_large;
       reader.refusal_ = "a header is too long";
@@ -198,7 +201,8 @@ void UpgradeReader::begin_value() {
                                                           "sec-websocket-key",
                                                           "sec-websocket-version",
                                                           "origin",
-                                                          "sec-websocket-extensions"};
+                                                          "sec-websocket-extensions",
+                                                          "x-forwarded-for"};
   const auto* const place = std::ranges::find(names, lowered(name_));
   field_ = static_cast<Field>(place - std::begin(names));
   if (field_ == other) return;
@@ -206,6 +210,8 @@ void UpgradeReader::begin_value() {
   if (!std::exchange(seen_[field_], true)) return;
   if (is_list) {
     values_[field_] += ',';
+  } else if (field_ == forwarded_for) {
+    field_ = other;  // The first counts.
   } else {
     status_ = bad_request;
     refusal_ = "a header is there twice";
@@ -218,9 +224,14 @@ void UpgradeReader::end_header() {
 }
 
 bool UpgradeReader::read(std::string_view bytes) {
-  read_bytes_ += bytes.size();
   const size_t consumed =
       http_parser_execute(parser_.get(), &Callbacks::settings(), bytes.data(), bytes.size());
+  read_bytes_ += consumed;
+  if (read_bytes_ > request_bytes_max) {
+    status_ = headers_too_large;
+    refusal_ = "the request is too long";
+    return true;
+  }
   if (complete_) {
     // The parser stands on the last byte. Nobody may go on before he has our answer.
     if (consumed + 1 < bytes.size() && status_ == 0) {
@@ -235,13 +246,12 @@ bool UpgradeReader::read(std::string_view bytes) {
     refusal_ = "no HTTP request";
     return true;
   }
-  if (read_bytes_ <= request_bytes_max) return false;
-  status_ = headers_too_large;
-  refusal_ = "the request is too long";
-  return true;
+  return false;
 }
 
 // ---- Judging.
+
+std::string_view UpgradeReader::value(Field field) const { return trimmed(values_[field]); }
 
 // In nats-server's order, with its words.
 std::string_view UpgradeReader::fault(const UpgradeRules& rules, int& status) const {
@@ -276,23 +286,53 @@ bool UpgradeReader::allows_origin(const UpgradeRules& rules) const {
   return !rules.has_origins || std::ranges::find(rules.origins, *from) != rules.origins.end();
 }
 
-// An offer that limits our window, or has what we do not know, is one that we do not take.
-bool UpgradeReader::wants_compression() const {
-  return any_part(value(extensions), ',', [](std::string_view offer) {
+/// RFC 7692, 7.1: whether a parameter of an offer is one that we can do. A window of the client's
+/// may be any size: ours is large enough for all of them.
+static bool can_do(std::string_view parameter) {
+  const size_t equals = parameter.find('=');
+  const std::string name = lowered(trimmed(parameter.substr(0, equals)));
+  if (name == "server_no_context_takeover" || name == "client_no_context_takeover") {
+    return equals == parameter.npos;
+  }
+  if (name == "client_max_window_bits" && equals == parameter.npos) return true;
+  std::string_view bits = equals == parameter.npos ? "" : trimmed(parameter.substr(equals + 1));
+  if (bits.size() > 1 && bits.front() == '"' && bits.back() == '"') {
+    bits = bits.substr(1, bits.size() - 2);
+  }
+  static constexpr std::string_view windows[] = {"8", "9", "10", "11", "12", "13", "14", "15"};
+  if (name == "client_max_window_bits")
+    return std::ranges::find(windows, bits) != std::end(windows);
+  return name == "server_max_window_bits" && bits == windows[std::size(windows) - 1];
+}
+
+// The first offer that has nothing we cannot do; none. What it says of our window has to be said
+// again.
+std::string UpgradeReader::extension_line() const {
+  std::string line;
+  any_part(value(extensions), ',', [&line](std::string_view offer) {
     bool first = true;
-    bool good = true;
-    any_part(offer, ';', [&](std::string_view part) {
-      const std::string name = lowered(trimmed(part.substr(0, part.find('='))));
-      if (std::exchange(first, false)) {
-        good = name == "permessage-deflate";
-      } else {
-        good &= name == "client_max_window_bits" || name == "server_no_context_takeover" ||
-                name == "client_no_context_takeover";
-      }
-      return !good;
+    bool limits_window = false;
+    const bool refused = any_part(offer, ';', [&](std::string_view part) {
+      if (std::exchange(first, false)) return lowered(part) != "permessage-deflate";
+      limits_window |= lowered(part).starts_with("server_max_window_bits");
+      return !can_do(part);
     });
-    return good;
+    if (refused) return false;
+    line = fmt::format(
+        "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
+        "client_no_context_takeover{}\r\n",
+        limits_window ? "; server_max_window_bits=15" : "");
+    return true;
   });
+  return line;
+}
+
+// As nats-server: where it is one address, and no list of them.
+static std::string ip_of(std::string_view text) {
+  const std::string ip(text);
+  in6_addr address;
+  if (inet_pton(AF_INET, ip.c_str(), &address) == 1) return ip;
+  return inet_pton(AF_INET6, ip.c_str(), &address) == 1 ? "[" + ip + "]" : std::string();
 }
 
 UpgradeReader::Answer UpgradeReader::answer(const UpgradeRules& rules) const {
@@ -302,15 +342,13 @@ UpgradeReader::Answer UpgradeReader::answer(const UpgradeRules& rules) const {
     answer.text = http_refusal(answer.status);
     return answer;
   }
-  answer.compression = rules.compression && wants_compression();
+  const std::string extension = rules.compression ? extension_line() : std::string();
+  answer.compression = !extension.empty();
+  answer.client_ip = ip_of(value(forwarded_for));
   answer.text = fmt::format(
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
       "Sec-WebSocket-Accept: {}\r\n{}{}\r\n",
-      accept_of(value(key)),
-      answer.compression ? "Sec-WebSocket-Extensions: permessage-deflate; "
-                           "server_no_context_takeover; client_no_context_takeover\r\n"
-                         : "",
-      rules.header_lines);
+      accept_of(value(key)), extension, rules.header_lines);
   return answer;
 }
 

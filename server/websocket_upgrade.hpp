@@ -59,20 +59,31 @@ class UpgradeReader {
     bool compression = false;
     std::string text;          // To be sent.
     std::string_view refusal;  // For the log.
+    std::string client_ip;     // As a proxy in front of us says; for the log as well.
   };
   Answer answer(const UpgradeRules& rules) const;
 
  private:
-  enum Field : uint8_t { host, upgrade, connection, key, version, origin, extensions, other };
+  enum Field : uint8_t {
+    host,
+    upgrade,
+    connection,
+    key,
+    version,
+    origin,
+    extensions,
+    forwarded_for,
+    other
+  };
   static constexpr size_t fields_kept = other;
   struct Callbacks;
 
   void begin_value();
   void end_header();
-  std::string_view value(Field field) const { return values_[field]; }
+  std::string_view value(Field field) const;
   std::string_view fault(const UpgradeRules& rules, int& status) const;
   bool allows_origin(const UpgradeRules& rules) const;
-  bool wants_compression() const;
+  std::string extension_line() const;
 
   std::unique_ptr<http_parser> parser_;
   size_t read_bytes_ = 0;

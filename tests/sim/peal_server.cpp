@@ -253,6 +253,7 @@ class PealServer : public ServerUnderTest {
       return goes_on;
     }
     int64_t next_deadline_ns() const override { return shard.next_deadline_ns(); }
+    uint64_t work_done() const override { return shard.budget().spent(); }
     server::ServerState& state;
     uint64_t settings_seen = 0;  // All that it does from now on is by these or later ones.
     mutable server::Shard shard;

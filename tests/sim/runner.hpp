@@ -25,6 +25,8 @@ class Tickable {
   virtual ~Tickable() = default;
   virtual bool tick() = 0;  // False when it has stopped.
   virtual int64_t next_deadline_ns() const = 0;
+  /// For its clients, in all. Grows in a turn that was worth it, though nothing came or went.
+  virtual uint64_t work_done() const { return 0; }
 };
 
 class Runner : public Actor, private Sleeper {
@@ -72,6 +74,7 @@ class Runner : public Actor, private Sleeper {
       return world_.schedule(world_.now() + us + world_.delay(), *this, tick);
     ticks_++;
     const uint64_t in_flight = reactor_.submissions();
+    const uint64_t done_before = shard_.work_done();
     reactor_.handed_over_last = 0;
     reactor_.in_turn = true;
     stopped_ = !shard_.tick();
@@ -81,7 +84,8 @@ class Runner : public Actor, private Sleeper {
                       static_cast<int64_t>(reactor_.handed_over_last));
     reactor_.promised_deadline = shard_.next_deadline_ns();
     const bool polls = reactor_.promised_deadline <= world_.now();
-    const bool idle = reactor_.handed_over_last == 0 && reactor_.submissions() == in_flight;
+    const bool idle = reactor_.handed_over_last == 0 && reactor_.submissions() == in_flight &&
+                      shard_.work_done() == done_before;
     idle_turns_ = polls && idle ? idle_turns_ + 1 : 0;
     if (idle_turns_ > idle_turns_max) {
       World::fail("spin", "shard " + std::to_string(reactor_.handle()) +

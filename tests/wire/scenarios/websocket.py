@@ -190,7 +190,9 @@ def upgrades(scene):
                 (400, request(more={"Sec-WebSocket-Version": "12"})),
                 (400, b"CONNECT {}\r\n\r\n"), (400, b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"),
                 (404, request(path="/mqtt")),
+                (101, request(more={"Sec-WebSocket-Key": KEY + " \t"})),
                 (101, request(more={"Origin": "http://a.example"})),
+                (101, request(more={"Origin": "http://a.example "})),
                 (101, request(more={"Origin": "HTTP://A.example:80"})),
                 (101, request(more={"Origin": "https://b.example:8443"})),
                 (403, request(more={"Origin": "https://a.example"})),
@@ -199,6 +201,56 @@ def upgrades(scene):
                 (403, request(more={"Origin": "null"}))]:
             seen = status_of(server, data)
             check(seen == status, f"{data[:300]}: expected {status}, seen {seen}")
+
+
+@scenario("websocket: a request that is too long is refused, however it comes",
+          tags=["websocket", "peal"])
+def long_requests(scene):
+    if scene.kind == "nats":
+        return
+    with websocket_server(scene) as server:
+        long = request(more={"X-Long": "a" * 33_000})
+        check(status_of(server, long) == 431, "in one piece")
+        connection = Connection(server.websocket_port)
+        for begin in range(0, len(long), 1000):
+            connection.send(long[begin:begin + 1000])
+        check(connection.read_line().split()[1] == b"431", "in many")
+
+
+@scenario("websocket: offers of compression that are taken, and those that are not",
+          tags=["websocket", "peal"])
+def offers(scene):
+    if scene.kind == "nats":
+        return
+    usual = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+    with websocket_server(scene, "compression: true") as server:
+        for offer, expected in [
+                ("permessage-deflate", usual),
+                ("permessage-deflate; client_max_window_bits=8", usual),
+                ('permessage-deflate; server_max_window_bits="15"',
+                 usual + "; server_max_window_bits=15"),
+                ("permessage-deflate; server_max_window_bits=10, permessage-deflate", usual),
+                ("permessage-deflate; server_max_window_bits=10", None),
+                ("permessage-deflate; server_max_window_bits", None),
+                ("permessage-deflate; client_max_window_bits=16", None),
+                ("permessage-deflate; server_no_context_takeover=1", None),
+                ("permessage-deflate; unheard_of", None), ("x-other", None)]:
+            client = WebSocket(server, {"Sec-WebSocket-Extensions": offer})
+            seen = client.headers.get("sec-websocket-extensions")
+            check(seen == expected, f"{offer}: {seen}")
+
+
+@scenario("websocket: whom a proxy came for is named in the log", tags=["websocket"])
+def forwarded_for(scene):
+    with websocket_server(scene, more="debug: true") as server:
+        for says, label in [("9.9.9.9", r"9\.9\.9\.9/127\.0\.0\.1:\d+ - wid:"),
+                            ("2001:db8::1", r"\[2001:db8::1\]/127\.0\.0\.1:\d+ - wid:"),
+                            ("7.7.7.7, 8.8.8.8", r"\] 127\.0\.0\.1:\d+ - wid:"),
+                            ("a" * 600, r"\] 127\.0\.0\.1:\d+ - wid:")]:
+            client = WebSocket(server, {"X-Forwarded-For": says}).connected()
+            client.connection.close()
+            server.expect_log(label)
+        check(not any("7.7.7.7" in line for line in server.log_lines), "a list is no address")
 
 
 @scenario("websocket: only pages of the same host and port", tags=["websocket"])
