@@ -13,6 +13,7 @@
 #include <system_error>
 #include <vector>
 
+#include "core/error_text.hpp"
 #include "core/log_sink.hpp"
 
 namespace peal::core {
@@ -20,8 +21,6 @@ namespace peal::core {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string reason(int error) { return std::generic_category().message(error); }
 
 int open_for_append(const std::string& path) {
   return ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
@@ -68,7 +67,7 @@ class FileSink : public LogSink {
 
   std::string reopen() override {
     const int fresh = open_for_append(path_);
-    if (fresh < 0) return fmt::format("log file stays as it was: {}", reason(errno));
+    if (fresh < 0) return fmt::format("log file stays as it was: {}", error_text(errno));
     ::close(descriptor_);
     adopt(fresh);
     return "log file opened anew";
@@ -86,11 +85,11 @@ class FileSink : public LogSink {
                     at.tm_mon + 1, at.tm_mday, at.tm_hour, at.tm_min, at.tm_sec, now.tv_nsec);
     bytes_ = 0;  // Not again at once if it fails.
     if (std::rename(path_.c_str(), backup.c_str()) != 0) {
-      return fmt::format("log file cannot be rotated to {}: {}", backup, reason(errno));
+      return fmt::format("log file cannot be rotated to {}: {}", backup, error_text(errno));
     }
     const int fresh = open_for_append(path_);
     if (fresh < 0) {
-      return fmt::format("log goes on in {}: {}: {}", backup, path_, reason(errno));
+      return fmt::format("log goes on in {}: {}: {}", backup, path_, error_text(errno));
     }
     ::close(descriptor_);
     adopt(fresh);
@@ -143,7 +142,7 @@ std::unique_ptr<LogSink> open_stderr_sink() { return std::make_unique<StderrSink
 
 OpenedSink open_file_sink(const std::string& path, uint64_t bytes_max, uint32_t files_max) {
   const int descriptor = open_for_append(path);
-  if (descriptor < 0) return fmt::format("log file {}: {}", path, reason(errno));
+  if (descriptor < 0) return fmt::format("log file {}: {}", path, error_text(errno));
   return std::make_unique<FileSink>(path, descriptor, bytes_max, files_max);
 }
 

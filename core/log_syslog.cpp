@@ -9,9 +9,9 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <system_error>
 #include <variant>
 
+#include "core/error_text.hpp"
 #include "core/log_sink.hpp"
 
 namespace peal::core {
@@ -23,8 +23,6 @@ namespace {
 constexpr int patience_ms = 1000;
 
 constexpr const char* local_path = "/dev/log";
-
-std::string reason(int error) { return std::generic_category().message(error); }
 
 using Connected = std::variant<int, std::string>;
 
@@ -44,13 +42,13 @@ Connected connect_local() {
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, local_path, sizeof address.sun_path - 1);
   const int descriptor = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (descriptor < 0) return reason(errno);
+  if (descriptor < 0) return error_text(errno);
   if (::connect(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) {
     return descriptor;
   }
   const int error = errno;
   ::close(descriptor);
-  return reason(error);
+  return error_text(error);
 }
 
 Connected connect_remote(std::string_view url) {
@@ -77,7 +75,7 @@ Connected connect_remote(std::string_view url) {
     if (descriptor >= 0) ::close(descriptor);
   }
   ::freeaddrinfo(found);
-  return reason(error);
+  return error_text(error);
 }
 
 Connected connect_to(const std::string& url) {

@@ -14,12 +14,12 @@
 #include <array>
 #include <cassert>
 #include <cerrno>
-#include <cstring>
 #include <deque>
 #include <vector>
 
 #include "core/buffer_ring.hpp"
 #include "core/clock.hpp"
+#include "core/error_text.hpp"
 #include "core/hangup_watch.hpp"
 #include "core/reactor.hpp"
 #include "core/ring.hpp"
@@ -110,13 +110,13 @@ std::optional<std::string> Reactor::Impl::open(const ReactorConfig& config) {
   }
   if (result != 0) {
     return std::string("receive buffers could not be registered with io_uring: ") +
-           std::strerror(-result) + "; Peal needs Linux 6.1 or later and free memory";
+           error_text(-result) + "; Peal needs Linux 6.1 or later and free memory";
   }
   if ((config.features & feature_recv_cap) && probe_recv_cap()) {
     recv_cap_bytes = config.recv_cap_bytes;
   }
   notify_descriptor = eventfd(0, EFD_CLOEXEC);
-  if (notify_descriptor < 0) return std::string("eventfd: ") + std::strerror(errno);
+  if (notify_descriptor < 0) return std::string("eventfd: ") + error_text(errno);
   arm_notify();
   completions.reserve(completions_per_turn);
   now_ns = monotonic_ns();

@@ -4,9 +4,9 @@
 
 #include <cassert>
 #include <cerrno>
-#include <cstring>
 
 #include "core/clock.hpp"
+#include "core/error_text.hpp"
 
 namespace peal::core {
 namespace {
@@ -32,7 +32,7 @@ std::string explain(int error) {
       return "no file descriptor left for io_uring: raise the limit (ulimit -n, or LimitNOFILE= in "
              "the unit file)";
     default:
-      return fmt::format("io_uring could not be set up: {}", std::strerror(error));
+      return fmt::format("io_uring could not be set up: {}", error_text(error));
   }
 }
 

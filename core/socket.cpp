@@ -8,8 +8,9 @@
 
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <thread>
+
+#include "core/error_text.hpp"
 
 namespace peal::core {
 namespace {
@@ -28,7 +29,7 @@ std::string explain(const std::string& host, uint16_t port, ListenNames names, i
           "port {} may not be used without privileges: choose one above 1023 with {}", port,
           names.port);
     default:
-      return fmt::format("cannot listen on {}:{}: {}", host, port, std::strerror(error));
+      return fmt::format("cannot listen on {}:{}: {}", host, port, error_text(error));
   }
 }
 

@@ -16,6 +16,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/error_text.hpp"
 #include "core/socket.hpp"
 
 namespace peal::core {
@@ -62,7 +63,7 @@ std::optional<std::string> change_owner(const std::string& path, const std::stri
     group_id = entry->gr_gid;
   }
   if (::chown(path.c_str(), user_id, group_id) == 0) return {};
-  return fmt::format("it cannot be given to {}: {}", owner, std::strerror(errno));
+  return fmt::format("it cannot be given to {}: {}", owner, error_text(errno));
 }
 
 std::string refusal(const std::string& path, std::string_view why) {
@@ -100,11 +101,11 @@ std::variant<UnixListener, std::string> listen_unix(const UnixSocketConfig& conf
   const bool bound = ::bind(descriptor.get(), name, sizeof address) == 0;
   const int bind_error = errno;
   ::umask(mask);
-  if (!bound) return refusal(path, std::strerror(bind_error));
+  if (!bound) return refusal(path, error_text(bind_error));
   UnixSocketFile file(path, ::stat(path.c_str(), &status) == 0 ? status.st_ino : 0);
   if (const auto error = change_owner(path, config.owner)) return refusal(path, *error);
   if (::chmod(path.c_str(), config.mode) != 0 || ::listen(descriptor.get(), listen_backlog) != 0) {
-    return refusal(path, std::strerror(errno));
+    return refusal(path, error_text(errno));
   }
   return UnixListener{descriptor.release(), std::move(file)};
 }

@@ -9,11 +9,11 @@
 #include <filesystem>
 #include <optional>
 #include <string_view>
-#include <system_error>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "core/error_text.hpp"
 #include "server/config_number.hpp"
 #include "server/spelling.hpp"
 
@@ -24,8 +24,6 @@ namespace {
 constexpr std::string_view blanks = " \t\r\n\v\f";
 
 bool is_blank(char letter) { return blanks.find(letter) != blanks.npos; }
-
-std::string error_text(int error) { return std::generic_category().message(error); }
 
 /// Zero, or an errno.
 int read_file(const std::filesystem::path& path, std::string& text) {
@@ -254,7 +252,7 @@ class Parser {
     const auto path = std::filesystem::path(*name_).parent_path() / file;
     std::string text;
     if (const int reason = read_file(path, text)) {
-      return fail_at(where, fmt::format("include {}: {}", path.string(), error_text(reason)));
+      return fail_at(where, fmt::format("include {}: {}", path.string(), core::error_text(reason)));
     }
     Parser included(text, path.string(), context_);
     context_.includes++;
@@ -474,7 +472,7 @@ std::variant<ConfigMap, std::string> parse_config_file(const std::string& path,
                                                        std::vector<std::string>& warnings) {
   std::string text;
   if (const int reason = read_file(path, text)) {
-    return fmt::format("{}: {}", path, error_text(reason));
+    return fmt::format("{}: {}", path, core::error_text(reason));
   }
   return parse_config_text(text, path, warnings);
 }

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/error_text.hpp"
 #include "server/shard.hpp"
 
 namespace peal::server {
@@ -40,7 +41,7 @@ void Listener::on_accept(const core::Completion& done) {
         break;
       default:  // EMFILE and its kind: it will not be better at once.
         if (!first) break;
-        shard_.log().error("accept: {}; trying again in {} ms", std::strerror(-done.result),
+        shard_.log().error("accept: {}; trying again in {} ms", core::error_text(-done.result),
                            pause_ns_ / core::millisecond_ns);
         retry_ns_ = shard_.now_ns() + pause_ns_;
         pause_ns_ = std::min(pause_ns_ * 2, retry_max_ns);

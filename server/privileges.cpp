@@ -7,8 +7,9 @@
 
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <string_view>
+
+#include "core/error_text.hpp"
 
 #ifdef PEAL_HAS_SECCOMP
 #include <linux/filter.h>
@@ -67,7 +68,7 @@ std::optional<std::string> become_user(const std::string& who) {
   if (initgroups(identity.name.c_str(), identity.group) != 0 ||
       setresgid(identity.group, identity.group, identity.group) != 0 ||
       setresuid(identity.user, identity.user, identity.user) != 0) {
-    return fmt::format("run_as {}: {}", who, std::strerror(errno));
+    return fmt::format("run_as {}: {}", who, core::error_text(errno));
   }
   if (setuid(0) == 0) return fmt::format("run_as {}: root could be had back", who);
   return {};

@@ -19,13 +19,12 @@
 #include <system_error>
 #include <utility>
 
+#include "core/error_text.hpp"
 #include "server/reload_preview.hpp"
 
 namespace peal::server {
 
 namespace {
-
-std::string reason(int error) { return std::generic_category().message(error); }
 
 template <typename Item>
 std::string joined(const std::vector<Item>& items, std::string_view separator) {
@@ -152,7 +151,7 @@ std::variant<std::vector<pid_t>, std::string> signal_targets(const std::string& 
     return found;
   }
   std::ifstream file(target);
-  if (!file) return fmt::format("pid file {}: {}", target, reason(errno));
+  if (!file) return fmt::format("pid file {}: {}", target, core::error_text(errno));
   std::string word;
   file >> word;
   if (const auto id = process_id(word)) return Targets{*id};
@@ -164,7 +163,7 @@ std::optional<std::string> send_signal(std::string_view name, const std::string&
   if (const auto* error = std::get_if<std::string>(&targets)) return *error;
   for (const pid_t id : std::get<0>(targets)) {
     if (::kill(id, signal_number(name)) != 0) {
-      return fmt::format("process {}: {}", id, reason(errno));
+      return fmt::format("process {}: {}", id, core::error_text(errno));
     }
   }
   return {};
@@ -179,7 +178,7 @@ std::variant<ProcessFile, std::string> ProcessFile::write_in_place(const std::st
       file >= 0 && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   const int error = errno;
   if (file >= 0) written = ::close(file) == 0 && written;
-  if (!written) return fmt::format("{}: {}", path, reason(error));
+  if (!written) return fmt::format("{}: {}", path, core::error_text(error));
   return ProcessFile("", 0);
 }
 
@@ -192,14 +191,14 @@ std::variant<ProcessFile, std::string> ProcessFile::write(const std::string& pat
   if (is_there && !S_ISREG(status.st_mode)) return write_in_place(path, text);
   const int file = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
   if (file < 0 && is_there) return write_in_place(path, text);
-  if (file < 0) return fmt::format("{}: {}", path, reason(errno));
+  if (file < 0) return fmt::format("{}: {}", path, core::error_text(errno));
   bool written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   written = ::fstat(file, &status) == 0 && written;
   written = ::close(file) == 0 && written;
   if (!written || std::rename(draft.c_str(), path.c_str()) != 0) {
     const int error = errno;
     std::remove(draft.c_str());
-    return fmt::format("{}: {}", path, reason(error));
+    return fmt::format("{}: {}", path, core::error_text(error));
   }
   return ProcessFile(path, status.st_ino);
 }

@@ -11,6 +11,8 @@
 #include <csignal>
 #include <cstring>
 
+#include "core/error_text.hpp"
+
 namespace peal::server {
 
 namespace {
@@ -52,7 +54,7 @@ std::optional<std::string> ask_preview(pid_t server, std::string& error) {
   sigval mark{};
   mark.sival_int = preview_mark;
   if (::bind(socket.descriptor(), name, bytes) != 0 || ::sigqueue(server, SIGHUP, mark) != 0) {
-    error = fmt::format("process {}: {}", server, std::strerror(errno));
+    error = fmt::format("process {}: {}", server, core::error_text(errno));
     return {};
   }
   pollfd answer{socket.descriptor(), POLLIN, 0};

@@ -5,8 +5,9 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include <cstring>
 #include <ctime>
+
+#include "core/error_text.hpp"
 
 namespace peal::server {
 namespace {
@@ -23,7 +24,7 @@ std::string library_error() {
   const unsigned long first = ERR_peek_error();
   const unsigned long code = ERR_peek_last_error();
   ERR_clear_error();
-  if (ERR_SYSTEM_ERROR(first)) return std::strerror(ERR_GET_REASON(first));
+  if (ERR_SYSTEM_ERROR(first)) return core::error_text(ERR_GET_REASON(first));
   const char* const reason = code == 0 ? nullptr : ERR_reason_error_string(code);
   return reason == nullptr ? "it cannot be read" : reason;
 }
