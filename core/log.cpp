@@ -8,6 +8,7 @@
 #include <ctime>
 #include <mutex>
 #include <thread>
+#include <tuple>
 
 #include "core/crash_report.hpp"
 #include "core/log_sink.hpp"
@@ -34,6 +35,13 @@ OpenedSink open_sink(const LogConfig& config) {
     return open_syslog_sink(config.remote_syslog);
   }
   return open_stderr_sink();
+}
+
+bool same_sink(const LogConfig& one, const LogConfig& other) {
+  const auto place = [](const LogConfig& of) {
+    return std::tie(of.file, of.remote_syslog, of.syslog, of.file_bytes_max, of.files_max);
+  };
+  return place(one) == place(other);
 }
 
 LogFormat format_for(const LogConfig& config) {
@@ -104,11 +112,14 @@ class Log::Writer {
     change_wanted([this] { reopen_wanted_ = true; });
   }
 
+  /// Without a sink the one in use stays.
   void replace(std::unique_ptr<LogSink> sink, LogFormat format) {
     change_wanted([&] {
-      next_sink_ = std::move(sink);
+      if (sink) {
+        next_sink_ = std::move(sink);
+        reopen_wanted_ = false;  // It has just been opened.
+      }
       next_format_.emplace(std::move(format));
-      reopen_wanted_ = false;  // It has just been opened.
     });
   }
 
@@ -242,11 +253,9 @@ class Log::Writer {
     const std::lock_guard lock(change_mutex_);
     if (next_ < change_at_) return;
     change_waits_.store(false);
-    if (next_sink_) {
-      sink_ = std::move(next_sink_);
-      format_ = *std::move(next_format_);
-      next_format_.reset();
-    }
+    if (next_sink_) sink_ = std::move(next_sink_);
+    if (next_format_) format_ = *std::move(next_format_);
+    next_format_.reset();
     if (!std::exchange(reopen_wanted_, false)) return;
     const std::string outcome = sink_->reopen();
     if (!outcome.empty()) own_line(Level::info, outcome);
@@ -289,25 +298,28 @@ std::variant<std::unique_ptr<Log>, std::string> Log::open(const LogConfig& confi
 }
 
 Log::Log(std::unique_ptr<Writer> writer, const LogConfig& config)
-    : enabled_(0), writer_(std::move(writer)) {
-  enable(config);
-}
+    : config_(config), enabled_(levels_of(config)), writer_(std::move(writer)) {}
 
 Log::~Log() = default;
 
 std::optional<std::string> Log::reconfigure(const LogConfig& config) {
-  auto opened = open_sink(config);
-  if (auto* error = std::get_if<std::string>(&opened)) return std::move(*error);
-  writer_->replace(std::get<0>(std::move(opened)), format_for(config));
-  enable(config);
+  std::unique_ptr<LogSink> sink;
+  if (!same_sink(config, config_)) {
+    auto opened = open_sink(config);
+    if (auto* error = std::get_if<std::string>(&opened)) return std::move(*error);
+    sink = std::get<0>(std::move(opened));
+  }
+  writer_->replace(std::move(sink), format_for(config));
+  enabled_.store(levels_of(config), std::memory_order_relaxed);
+  config_ = config;
   return {};
 }
 
-void Log::enable(const LogConfig& config) {
+uint32_t Log::levels_of(const LogConfig& config) {
   uint32_t levels = bit(Level::info) | bit(Level::warning) | bit(Level::error) | bit(Level::fatal);
   if (config.debug) levels |= bit(Level::debug);
   if (config.trace) levels |= bit(Level::trace);
-  enabled_.store(levels, std::memory_order_relaxed);
+  return levels;
 }
 
 void Log::write_formatted(Level level, fmt::string_view format, fmt::format_args args) {

@@ -92,7 +92,9 @@ class Log {
   }
 
   /// Goes on as `config` says; lines that were logged before this call are still written where and
-  /// how they were meant to be. The error is one sentence, and then nothing has changed.
+  /// how they were meant to be. What they are written to is opened only if it is another than
+  /// before: a syslog that does not answer is in nobody's way. The error is one sentence, and then
+  /// nothing has changed. One thread calls this.
   std::optional<std::string> reconfigure(const LogConfig& config);
 
   /// Opens the file anew under its name, so that whoever rotates logs may move the old one away.
@@ -112,11 +114,12 @@ class Log {
   class Writer;
 
   explicit Log(std::unique_ptr<Writer> writer, const LogConfig& config);
-  void enable(const LogConfig& config);
 
+  static uint32_t levels_of(const LogConfig& config);
   static constexpr uint32_t bit(Level level) { return 1u << static_cast<unsigned>(level); }
   void write_formatted(Level level, fmt::string_view format, fmt::format_args args);
 
+  LogConfig config_;
   std::atomic<uint32_t> enabled_;
   std::unique_ptr<Writer> writer_;
 };

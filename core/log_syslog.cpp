@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstring>
 #include <variant>
+#include <vector>
 
 #include "core/error_text.hpp"
 #include "core/log_sink.hpp"
@@ -24,10 +25,25 @@ constexpr int patience_ms = 1000;
 
 constexpr const char* local_path = "/dev/log";
 
-using Connected = std::variant<int, std::string>;
+/// Of a syslog, as the kernel wants it.
+struct Address {
+  int socket_type;  // SOCK_DGRAM or SOCK_STREAM.
+  socklen_t bytes;
+  sockaddr_storage name;
+};
 
-bool connect_in_time(int descriptor, const sockaddr* address, socklen_t bytes) {
-  if (::connect(descriptor, address, bytes) == 0) return true;
+using Addresses = std::variant<std::vector<Address>, std::string>;
+
+Address address_of(int socket_type, const void* name, socklen_t bytes) {
+  Address address{socket_type, bytes, {}};
+  std::memcpy(&address.name, name, bytes);
+  return address;
+}
+
+bool connect_in_time(int descriptor, const Address& to) {
+  if (::connect(descriptor, reinterpret_cast<const sockaddr*>(&to.name), to.bytes) == 0) {
+    return true;
+  }
   if (errno != EINPROGRESS) return false;
   pollfd done{descriptor, POLLOUT, 0};
   if (::poll(&done, 1, patience_ms) <= 0) return errno = ETIMEDOUT, false;
@@ -37,21 +53,24 @@ bool connect_in_time(int descriptor, const sockaddr* address, socklen_t bytes) {
   return errno = error, error == 0;
 }
 
-Connected connect_local() {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strncpy(address.sun_path, local_path, sizeof address.sun_path - 1);
-  const int descriptor = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (descriptor < 0) return error_text(errno);
-  if (::connect(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) {
-    return descriptor;
-  }
+/// A descriptor, or -1 with its errno.
+int connect_to(const Address& to) {
+  const int descriptor =
+      ::socket(to.name.ss_family, to.socket_type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (descriptor < 0 || connect_in_time(descriptor, to)) return descriptor;
   const int error = errno;
   ::close(descriptor);
-  return error_text(error);
+  return errno = error, -1;
 }
 
-Connected connect_remote(std::string_view url) {
+Addresses local_address() {
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  std::strncpy(name.sun_path, local_path, sizeof name.sun_path - 1);
+  return std::vector{address_of(SOCK_DGRAM, &name, sizeof name)};
+}
+
+Addresses look_up(std::string_view url) {
   const bool stream = url.starts_with("tcp://");
   url.remove_prefix(std::string_view("tcp://").size());
   const size_t colon = url.rfind(':');
@@ -63,28 +82,17 @@ Connected connect_remote(std::string_view url) {
   const std::string port(url.substr(colon + 1));
   const int failure = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
   if (failure != 0) return std::string(::gai_strerror(failure));
-  int error = 0;
+  std::vector<Address> addresses;
   for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
-    const int descriptor =
-        ::socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, at->ai_protocol);
-    if (descriptor >= 0 && connect_in_time(descriptor, at->ai_addr, at->ai_addrlen)) {
-      ::freeaddrinfo(found);
-      return descriptor;
-    }
-    error = errno;
-    if (descriptor >= 0) ::close(descriptor);
+    addresses.push_back(address_of(hints.ai_socktype, at->ai_addr, at->ai_addrlen));
   }
   ::freeaddrinfo(found);
-  return error_text(error);
-}
-
-Connected connect_to(const std::string& url) {
-  return url.empty() ? connect_local() : connect_remote(url);
+  return addresses;
 }
 
 class SyslogSink : public LogSink {
  public:
-  SyslogSink(std::string url, int descriptor) : url_(std::move(url)), descriptor_(descriptor) {}
+  SyslogSink(const Address& address, int descriptor) : address_(address), descriptor_(descriptor) {}
   ~SyslogSink() override { hang_up(); }
 
   bool write(std::string_view lines) override {
@@ -102,8 +110,7 @@ class SyslogSink : public LogSink {
 
   // A datagram for each line; on a stream the line feed ends it.
   bool send(std::string_view line) {
-    const bool stream = url_.starts_with("tcp://");
-    if (!stream) line.remove_suffix(1);
+    if (address_.socket_type == SOCK_DGRAM) line.remove_suffix(1);
     for (int attempt = 0; attempt < 2; attempt++) {
       if (descriptor_ < 0 && !connect_again()) return false;
       if (send_all(line)) return true;
@@ -130,8 +137,7 @@ class SyslogSink : public LogSink {
   bool connect_again() {
     if (Clock::now() < retry_at_) return false;
     retry_at_ = Clock::now() + std::chrono::seconds(1);
-    const Connected connected = connect_to(url_);
-    if (const int* descriptor = std::get_if<int>(&connected)) descriptor_ = *descriptor;
+    descriptor_ = connect_to(address_);
     return descriptor_ >= 0;
   }
 
@@ -140,7 +146,7 @@ class SyslogSink : public LogSink {
     descriptor_ = -1;
   }
 
-  const std::string url_;
+  const Address address_;
   int descriptor_;
   Clock::time_point retry_at_{};
 };
@@ -148,11 +154,16 @@ class SyslogSink : public LogSink {
 }  // namespace
 
 OpenedSink open_syslog_sink(const std::string& url) {
-  const Connected connected = connect_to(url);
-  if (const auto* error = std::get_if<std::string>(&connected)) {
-    return fmt::format("syslog {}: {}", url.empty() ? local_path : url, *error);
+  const std::string_view place = url.empty() ? local_path : std::string_view(url);
+  const Addresses addresses = url.empty() ? local_address() : look_up(url);
+  if (const auto* error = std::get_if<std::string>(&addresses)) {
+    return fmt::format("syslog {}: {}", place, *error);
   }
-  return std::make_unique<SyslogSink>(url, std::get<int>(connected));
+  for (const Address& address : std::get<0>(addresses)) {
+    const int descriptor = connect_to(address);
+    if (descriptor >= 0) return std::make_unique<SyslogSink>(address, descriptor);
+  }
+  return fmt::format("syslog {}: {}", place, error_text(errno));
 }
 
 }  // namespace peal::core

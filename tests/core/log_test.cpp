@@ -1,12 +1,15 @@
 #include "core/log.hpp"
 
+#include <dlfcn.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -15,6 +18,17 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+namespace {
+std::atomic<int> lookups{0};
+}
+
+extern "C" int getaddrinfo(const char* node, const char* service, const addrinfo* hints,
+                           addrinfo** found) {
+  lookups++;
+  static const auto real = reinterpret_cast<decltype(&getaddrinfo)>(::dlsym(RTLD_NEXT, __func__));
+  return real(node, service, hints, found);
+}
 
 namespace peal::core {
 namespace {
@@ -62,6 +76,33 @@ LogConfig bare(const std::string& file) {
   config.file = file;
   config.time = false;
   return config;
+}
+
+/// A socket on a port of this machine that was free.
+class Receiver {
+ public:
+  explicit Receiver(int type) : descriptor_(::socket(AF_INET, type, 0)) {
+    address_.sin_family = AF_INET;
+    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t bytes = sizeof address_;
+    auto* const name = reinterpret_cast<sockaddr*>(&address_);
+    REQUIRE(::bind(descriptor_, name, bytes) == 0);
+    REQUIRE(::getsockname(descriptor_, name, &bytes) == 0);
+  }
+  ~Receiver() { ::close(descriptor_); }
+  int descriptor() const { return descriptor_; }
+  uint16_t port() const { return ntohs(address_.sin_port); }
+
+ private:
+  const int descriptor_;
+  sockaddr_in address_{};
+};
+
+std::string received(int descriptor) {
+  char text[512];
+  const ssize_t bytes = ::recv(descriptor, text, sizeof text, 0);
+  REQUIRE(bytes > 0);
+  return {text, static_cast<size_t>(bytes)};
 }
 
 std::string pid() { return fmt::format("[{}] ", ::getpid()); }
@@ -299,25 +340,57 @@ TEST_CASE("log: JSON has one object a line, whatever a client calls himself") {
 }
 
 TEST_CASE("log: another machine's syslog gets a datagram for each line") {
-  const int receiver = ::socket(AF_INET, SOCK_DGRAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t bytes = sizeof address;
-  REQUIRE(::bind(receiver, reinterpret_cast<sockaddr*>(&address), bytes) == 0);
-  REQUIRE(::getsockname(receiver, reinterpret_cast<sockaddr*>(&address), &bytes) == 0);
+  const Receiver syslog(SOCK_DGRAM);
   LogConfig config;
-  config.remote_syslog = fmt::format("udp://127.0.0.1:{}", ntohs(address.sin_port));
+  config.remote_syslog = fmt::format("udp://127.0.0.1:{}", syslog.port());
   const auto log = open(config);
   log->info("first");
   log->error("second");
   for (const char* expected : {"<29>.*: \\[INF\\] first", "<27>.*: \\[ERR\\] second"}) {
-    char text[512];
-    const ssize_t received = ::recv(receiver, text, sizeof text, 0);
-    REQUIRE(received > 0);
-    CHECK(std::regex_match(std::string(text, static_cast<size_t>(received)), std::regex(expected)));
+    CHECK(std::regex_match(received(syslog.descriptor()), std::regex(expected)));
   }
-  ::close(receiver);
+}
+
+// The bug this keeps out: a reload of certificates that is refused because the folder of the log
+// has become unwritable, or its syslog does not answer.
+TEST_CASE("log: what it writes to is opened anew only when that changes") {
+  Folder folder;
+  const std::string file = folder.file("log");
+  const std::string moved = folder.file("moved");
+  LogConfig config = bare(file);
+  const auto log = open(config);
+  REQUIRE(std::rename(file.c_str(), moved.c_str()) == 0);
+  CHECK(log->reconfigure(config) == std::nullopt);
+  config.json = true;
+  config.debug = true;
+  CHECK(log->reconfigure(config) == std::nullopt);
+  log->debug("here");
+  log->flush();
+  CHECK_FALSE(std::filesystem::exists(file));
+  CHECK(content(moved) ==
+        fmt::format("{{\"level\":\"debug\",\"pid\":{},\"message\":\"here\"}}\n", ::getpid()));
+  config.file_bytes_max = 1 << 20;
+  CHECK(log->reconfigure(config) == std::nullopt);
+  CHECK(std::filesystem::exists(file));
+}
+
+// The bug this keeps out: the log's thread waits for a resolver that does not answer.
+TEST_CASE("log: a syslog that was started anew is connected to without a look at its name") {
+  const Receiver syslog(SOCK_STREAM);
+  REQUIRE(::listen(syslog.descriptor(), 1) == 0);
+  LogConfig config;
+  config.remote_syslog = fmt::format("tcp://127.0.0.1:{}", syslog.port());
+  const auto log = open(config);
+  const int lookups_before = lookups.load();
+  const linger reset{1, 0};
+  const int first = ::accept(syslog.descriptor(), nullptr, nullptr);
+  REQUIRE(::setsockopt(first, SOL_SOCKET, SO_LINGER, &reset, sizeof reset) == 0);
+  ::close(first);
+  log->info("again");
+  const int second = ::accept(syslog.descriptor(), nullptr, nullptr);
+  CHECK(std::regex_match(received(second), std::regex("<29>.*: \\[INF\\] again\n")));
+  CHECK(lookups.load() == lookups_before);
+  ::close(second);
 }
 
 // The bug this keeps out: a writer that looks for lines, then for the order to stop, and misses the
