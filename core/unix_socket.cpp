@@ -38,11 +38,34 @@ class Descriptor {
   int descriptor_;
 };
 
-bool somebody_listens(const sockaddr_un& address) {
+/// Zero if somebody listens there, or why the kernel does not connect to it.
+int knock(const sockaddr_un& address) {
   const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const auto* const name = reinterpret_cast<const sockaddr*>(&address);
-  // EAGAIN: his queue of newcomers is full.
-  return ::connect(probe.get(), name, sizeof address) == 0 || errno == EAGAIN;
+  if (probe.get() >= 0 && ::connect(probe.get(), name, sizeof address) == 0) return 0;
+  return errno == EAGAIN ? 0 : errno;  // EAGAIN: his queue of newcomers is full.
+}
+
+/// Removes what a server left behind that is no more. Why that cannot be.
+std::optional<std::string> make_way(const sockaddr_un& address) {
+  const auto give_up = std::chrono::steady_clock::now() + taken_patience;
+  int error = 0;
+  while ((error = knock(address)) == 0) {
+    if (std::chrono::steady_clock::now() >= give_up) {
+      return "a server has it; stop that server, or choose another path";
+    }
+    std::this_thread::sleep_for(taken_pause);
+  }
+  if (error == ENOENT) return {};
+  if (error != ECONNREFUSED) {
+    return fmt::format("whether a server has it cannot be found out: {}", error_text(error));
+  }
+  struct stat status {};
+  if (::stat(address.sun_path, &status) == 0 && !S_ISSOCK(status.st_mode)) {
+    return "a file that is no socket is there";
+  }
+  if (::unlink(address.sun_path) == 0 || errno == ENOENT) return {};
+  return fmt::format("what is there cannot be removed: {}", error_text(errno));
 }
 
 std::optional<std::string> change_owner(const std::string& path, const std::string& owner) {
@@ -80,28 +103,13 @@ std::variant<UnixListener, std::string> listen_unix(const UnixSocketConfig& conf
     return refusal(path, fmt::format("a path has {} bytes at most", sizeof address.sun_path - 1));
   }
   std::memcpy(address.sun_path, path.data(), path.size());
-  const auto give_up = std::chrono::steady_clock::now() + taken_patience;
-  while (somebody_listens(address)) {
-    if (std::chrono::steady_clock::now() < give_up) {
-      std::this_thread::sleep_for(taken_pause);
-      continue;
-    }
-    return refusal(path, "a server has it; stop that server, or choose another path");
-  }
-  struct stat status {};
-  if (::stat(path.c_str(), &status) == 0) {
-    if (!S_ISSOCK(status.st_mode)) return refusal(path, "a file that is no socket is there");
-    ::unlink(path.c_str());
-  }
+  if (const auto why = make_way(address)) return refusal(path, *why);
 
   Descriptor descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const auto* const name = reinterpret_cast<const sockaddr*>(&address);
-  // Nobody may connect before mode and owner are what they should be.
-  const mode_t mask = ::umask(0777);
-  const bool bound = ::bind(descriptor.get(), name, sizeof address) == 0;
-  const int bind_error = errno;
-  ::umask(mask);
-  if (!bound) return refusal(path, error_text(bind_error));
+  if (::bind(descriptor.get(), name, sizeof address) != 0) return refusal(path, error_text(errno));
+  // Nobody can connect before we listen, and by then mode and owner are what they should be.
+  struct stat status {};
   UnixSocketFile file(path, ::stat(path.c_str(), &status) == 0 ? status.st_ino : 0);
   if (const auto error = change_owner(path, config.owner)) return refusal(path, *error);
   if (::chmod(path.c_str(), config.mode) != 0 || ::listen(descriptor.get(), listen_backlog) != 0) {

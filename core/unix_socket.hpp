@@ -10,8 +10,8 @@ namespace peal::core {
 
 struct UnixSocketConfig {
   std::string path;
-  uint32_t mode = 0660;  // Of the file: who may write to it may connect.
-  std::string owner;     // "user", "user:group" or ":group"; empty: as it comes.
+  uint32_t mode = 0660;    // Of the file: who may write to it may connect.
+  std::string owner = {};  // "user", "user:group" or ":group"; empty: as it comes.
 };
 
 /// A file that goes with this object, unless somebody has put another one in its place.
