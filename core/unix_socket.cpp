@@ -1,8 +1,6 @@
 #include "core/unix_socket.hpp"
 
 #include <fmt/format.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -10,13 +8,13 @@
 
 #include <cerrno>
 #include <chrono>
-#include <cstdio>
 #include <cstring>
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include "core/error_text.hpp"
+#include "core/owner.hpp"
 #include "core/socket.hpp"
 
 namespace peal::core {
@@ -68,25 +66,14 @@ std::optional<std::string> make_way(const sockaddr_un& address) {
   return fmt::format("what is there cannot be removed: {}", error_text(errno));
 }
 
-std::optional<std::string> change_owner(const std::string& path, const std::string& owner) {
-  if (owner.empty()) return {};
-  const size_t colon = owner.find(':');
-  const std::string user = owner.substr(0, colon);
-  const std::string group = colon == owner.npos ? "" : owner.substr(colon + 1);
-  auto user_id = static_cast<uid_t>(-1);
-  auto group_id = static_cast<gid_t>(-1);
-  if (!user.empty()) {
-    const passwd* const entry = ::getpwnam(user.c_str());
-    if (entry == nullptr) return fmt::format("there is no user {}", user);
-    user_id = entry->pw_uid;
-  }
-  if (!group.empty()) {
-    const ::group* const entry = ::getgrnam(group.c_str());
-    if (entry == nullptr) return fmt::format("there is no group {}", group);
-    group_id = entry->gr_gid;
-  }
-  if (::chown(path.c_str(), user_id, group_id) == 0) return {};
-  return fmt::format("it cannot be given to {}: {}", owner, error_text(errno));
+std::optional<std::string> change_owner(const std::string& path, const std::string& text) {
+  if (text.empty()) return {};
+  const auto found = find_owner(text);
+  if (const auto* error = std::get_if<std::string>(&found)) return *error;
+  const auto& owner = std::get<Owner>(found);
+  const uid_t user = owner.user ? owner.user->id : static_cast<uid_t>(-1);
+  if (::chown(path.c_str(), user, owner.group.value_or(static_cast<gid_t>(-1))) == 0) return {};
+  return fmt::format("it cannot be given to {}: {}", text, error_text(errno));
 }
 
 std::string refusal(const std::string& path, std::string_view why) {
@@ -110,27 +97,12 @@ std::variant<UnixListener, std::string> listen_unix(const UnixSocketConfig& conf
   if (::bind(descriptor.get(), name, sizeof address) != 0) return refusal(path, error_text(errno));
   // Nobody can connect before we listen, and by then mode and owner are what they should be.
   struct stat status {};
-  UnixSocketFile file(path, ::stat(path.c_str(), &status) == 0 ? status.st_ino : 0);
+  OwnFile file(path, ::lstat(path.c_str(), &status) == 0 ? status.st_ino : 0);
   if (const auto error = change_owner(path, config.owner)) return refusal(path, *error);
   if (::chmod(path.c_str(), config.mode) != 0 || ::listen(descriptor.get(), listen_backlog) != 0) {
     return refusal(path, error_text(errno));
   }
   return UnixListener{descriptor.release(), std::move(file)};
-}
-
-UnixSocketFile::UnixSocketFile(UnixSocketFile&& other) noexcept
-    : path_(std::exchange(other.path_, {})), inode_(other.inode_) {}
-
-UnixSocketFile& UnixSocketFile::operator=(UnixSocketFile&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(inode_, other.inode_);
-  return *this;
-}
-
-UnixSocketFile::~UnixSocketFile() {
-  struct stat status {};
-  if (path_.empty() || ::lstat(path_.c_str(), &status) != 0) return;
-  if (status.st_ino == inode_) std::remove(path_.c_str());
 }
 
 }  // namespace peal::core

@@ -6,27 +6,18 @@
 #include <string>
 #include <variant>
 
+#include "core/own_file.hpp"
+
 namespace peal::core {
 
 struct UnixSocketConfig {
   std::string path;
   uint32_t mode = 0660;    // Of the file: who may write to it may connect.
-  std::string owner = {};  // "user", "user:group" or ":group"; empty: as it comes.
+  std::string owner = {};  // As find_owner() has it; empty: as it comes.
 };
 
-/// A file that goes with this object, unless somebody has put another one in its place.
-class UnixSocketFile {
- public:
-  UnixSocketFile() = default;
-  UnixSocketFile(std::string path, uint64_t inode) : path_(std::move(path)), inode_(inode) {}
-  UnixSocketFile(UnixSocketFile&& other) noexcept;
-  UnixSocketFile& operator=(UnixSocketFile&& other) noexcept;
-  ~UnixSocketFile();
-
- private:
-  std::string path_;
-  uint64_t inode_ = 0;
-};
+/// The socket's name.
+using UnixSocketFile = OwnFile;
 
 struct UnixListener {
   int descriptor;

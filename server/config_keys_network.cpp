@@ -100,8 +100,9 @@ constexpr ConfigKey keys[] = {
      .note = "Peal only: octal permissions of that socket",
      .apply = set_unix_mode,
      .shown = show_unix_mode},
-    text<&Options::listen_unix_owner>("listen_unix_owner", Reload::restart,
-                                      "Peal only: `user`, `user:group` or `:group`"),
+    text<&Options::listen_unix_owner>(
+        "listen_unix_owner", Reload::restart,
+        "Peal only: `user`, `user:group` or `:group`, by name or number"),
     boolean<&Options::proxy_protocol>("proxy_protocol", Reload::restart,
                                       "a TCP connection may begin with a PROXY header, version 1 "
                                       "or 2; one without is its own peer"),

@@ -60,7 +60,7 @@ struct Options {
   std::vector<ListenAddress> listen_also;  // The rest of a list of addresses.
   std::string listen_unix;                 // The path of a Unix domain socket; empty: none.
   uint32_t listen_unix_mode = 0660;
-  std::string listen_unix_owner;  // "user", "user:group" or ":group"; empty: whoever we run as.
+  std::string listen_unix_owner;  // As core::find_owner() has it; empty: whoever we run as.
   bool proxy_protocol = false;    // A TCP connection may begin with a PROXY header.
   std::string client_advertise;   // Empty: nothing but the address that clients came by.
   unsigned threads = 0;           // 0: one per core of the CPU allowance.

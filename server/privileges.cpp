@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 #include <grp.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
-#include <string_view>
+#include <variant>
 
 #include "core/error_text.hpp"
+#include "core/owner.hpp"
 
 #ifdef PEAL_HAS_SECCOMP
 #include <linux/filter.h>
@@ -21,53 +20,23 @@
 #endif
 
 namespace peal::server {
-namespace {
-
-template <typename Id>
-std::optional<Id> number_of(std::string_view text) {
-  Id id = 0;
-  const auto [end, error] = std::from_chars(text.begin(), text.end(), id);
-  if (error != std::errc{} || end != text.end()) return {};
-  return id;
-}
-
-struct Identity {
-  std::string name;
-  uid_t user = 0;
-  gid_t group = 0;
-};
-
-std::optional<std::string> look_up(const std::string& who, Identity& identity) {
-  const size_t colon = who.find(':');
-  const std::string user = who.substr(0, colon);
-  const auto number = number_of<uid_t>(user);
-  const passwd* const entry = number ? getpwuid(*number) : getpwnam(user.c_str());
-  if (entry == nullptr) return fmt::format("run_as {}: there is no user {}", who, user);
-  identity = {entry->pw_name, entry->pw_uid, entry->pw_gid};
-  if (colon == who.npos) return {};
-  const std::string group = who.substr(colon + 1);
-  const auto group_number = number_of<gid_t>(group);
-  const struct group* const group_entry =
-      group_number ? getgrgid(*group_number) : getgrnam(group.c_str());
-  if (group_entry == nullptr) return fmt::format("run_as {}: there is no group {}", who, group);
-  identity.group = group_entry->gr_gid;
-  return {};
-}
-
-}  // namespace
 
 std::optional<std::string> become_user(const std::string& who) {
-  Identity identity;
-  if (auto error = look_up(who, identity)) return error;
-  if (identity.user == 0) return fmt::format("run_as {}: that is root; name another user", who);
+  const auto found = core::find_owner(who);
+  if (const auto* error = std::get_if<std::string>(&found)) {
+    return fmt::format("run_as {}: {}", who, *error);
+  }
+  const auto& [user, chosen_group] = std::get<core::Owner>(found);
+  if (!user) return fmt::format("run_as {}: that names no user", who);
+  if (user->id == 0) return fmt::format("run_as {}: that is root; name another user", who);
   if (geteuid() != 0) {
     return fmt::format(
         "run_as {}: only root can become another user; start as root, or leave it out", who);
   }
   // Groups first: without root they could not be changed any more.
-  if (initgroups(identity.name.c_str(), identity.group) != 0 ||
-      setresgid(identity.group, identity.group, identity.group) != 0 ||
-      setresuid(identity.user, identity.user, identity.user) != 0) {
+  const gid_t group = chosen_group.value_or(user->group);
+  if (initgroups(user->name.c_str(), group) != 0 || setresgid(group, group, group) != 0 ||
+      setresuid(user->id, user->id, user->id) != 0) {
     return fmt::format("run_as {}: {}", who, core::error_text(errno));
   }
   if (setuid(0) == 0) return fmt::format("run_as {}: root could be had back", who);

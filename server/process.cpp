@@ -104,6 +104,19 @@ Wish wish_of(int signal, bool preview) {
   }
 }
 
+// What somebody has put there for us, be it a link, a device or a file in a folder that is not
+// ours, stays what it is, and stays.
+std::variant<core::OwnFile, std::string> write_in_place(const std::string& path,
+                                                        const std::string& text) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  bool written =
+      file >= 0 && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const int error = errno;
+  if (file >= 0) written = ::close(file) == 0 && written;
+  if (!written) return fmt::format("{}: {}", path, core::error_text(error));
+  return core::OwnFile();
+}
+
 }  // namespace
 
 void block_signals() {
@@ -169,21 +182,8 @@ std::optional<std::string> send_signal(std::string_view name, const std::string&
   return {};
 }
 
-// What somebody has put there for us, be it a link, a device or a file in a folder that is not
-// ours, stays what it is, and stays.
-std::variant<ProcessFile, std::string> ProcessFile::write_in_place(const std::string& path,
-                                                                   const std::string& text) {
-  const int file = ::open(path.c_str(), O_WRONLY | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  bool written =
-      file >= 0 && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  const int error = errno;
-  if (file >= 0) written = ::close(file) == 0 && written;
-  if (!written) return fmt::format("{}: {}", path, core::error_text(error));
-  return ProcessFile("", 0);
-}
-
-std::variant<ProcessFile, std::string> ProcessFile::write(const std::string& path,
-                                                          const std::string& text, mode_t mode) {
+std::variant<core::OwnFile, std::string> write_process_file(const std::string& path,
+                                                            const std::string& text, mode_t mode) {
   // Somebody may wait for the file to appear, and would read half of it.
   const std::string draft = fmt::format("{}.{}", path, ::getpid());
   struct stat status {};
@@ -200,23 +200,7 @@ std::variant<ProcessFile, std::string> ProcessFile::write(const std::string& pat
     std::remove(draft.c_str());
     return fmt::format("{}: {}", path, core::error_text(error));
   }
-  return ProcessFile(path, status.st_ino);
-}
-
-ProcessFile::ProcessFile(ProcessFile&& other) noexcept
-    : path_(std::exchange(other.path_, {})), inode_(other.inode_) {}
-
-// The old file goes with `other`.
-ProcessFile& ProcessFile::operator=(ProcessFile&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(inode_, other.inode_);
-  return *this;
-}
-
-ProcessFile::~ProcessFile() {
-  struct stat status {};
-  if (path_.empty() || ::stat(path_.c_str(), &status) != 0) return;
-  if (status.st_ino == inode_) std::remove(path_.c_str());
+  return core::OwnFile(path, status.st_ino);
 }
 
 std::string pid_file_text() { return fmt::format("{}", ::getpid()); }

@@ -13,6 +13,8 @@
 #include <variant>
 #include <vector>
 
+#include "core/own_file.hpp"
+
 namespace peal::server {
 
 /// What another process, or our own server, wants of the main thread.
@@ -54,23 +56,10 @@ std::variant<std::vector<pid_t>, std::string> signal_targets(const std::string& 
 /// Sends `name` (stop, quit, term, ldm, reopen or reload) to them. The error is one sentence.
 std::optional<std::string> send_signal(std::string_view name, const std::string& target);
 
-/// A file with a fact about this process. It appears whole, and goes when the object goes.
-class ProcessFile {
- public:
-  static std::variant<ProcessFile, std::string> write(const std::string& path,
-                                                      const std::string& text, mode_t mode);
-  ProcessFile(ProcessFile&& other) noexcept;
-  ProcessFile& operator=(ProcessFile&& other) noexcept;
-  ~ProcessFile();
-
- private:
-  static std::variant<ProcessFile, std::string> write_in_place(const std::string& path,
-                                                               const std::string& text);
-  ProcessFile(std::string path, uint64_t inode) : path_(std::move(path)), inode_(inode) {}
-
-  std::string path_;
-  uint64_t inode_;  // Who has put another file in this place keeps it.
-};
+/// Writes a file with a fact about this process. It appears whole, and is ours to remove, unless
+/// something that is no file of ours was there: that is written to, and stays.
+std::variant<core::OwnFile, std::string> write_process_file(const std::string& path,
+                                                            const std::string& text, mode_t mode);
 
 /// Who may read them, before the umask: nats-server's choice.
 inline constexpr mode_t pid_file_mode = 0600;

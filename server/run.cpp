@@ -100,15 +100,18 @@ void log_opened_doors(const Server& server, const Options& before, const Options
 class Files {
  public:
   std::optional<std::string> write_pid_file(const Options& options) {
-    if (options.pid_file.empty()) return pid_file_.reset(), std::nullopt;
-    auto written = ProcessFile::write(options.pid_file, pid_file_text(), pid_file_mode);
+    if (options.pid_file.empty()) return pid_file_ = {}, std::nullopt;
+    auto written = write_process_file(options.pid_file, pid_file_text(), pid_file_mode);
     if (const auto* error = std::get_if<std::string>(&written)) return "pid file " + *error;
     pid_file_ = std::get<0>(std::move(written));
     return {};
   }
 
   void write_ports_file(const Options& options, const Server& server, core::Log& log) {
-    if (options.ports_file_dir.empty()) return ports_file_.reset();
+    if (options.ports_file_dir.empty()) {
+      ports_file_ = {};
+      return;
+    }
     std::vector<std::string> urls;
     for (const ListenAddress& each : server.addresses()) {
       for (std::string& url : urls_of(options.security.tls ? "tls" : "nats", each.host,
@@ -125,7 +128,7 @@ class Files {
       websocket = urls_of(websocket_scheme(options), at.host, static_cast<uint16_t>(at.port));
     }
     auto written =
-        ProcessFile::write(options.ports_file_dir + "/" + ports_file_name(),
+        write_process_file(options.ports_file_dir + "/" + ports_file_name(),
                            ports_file_text(urls, monitoring, websocket), ports_file_mode);
     if (const auto* error = std::get_if<std::string>(&written)) {
       return log.error("ports file {}", *error);
@@ -134,8 +137,8 @@ class Files {
   }
 
  private:
-  std::optional<ProcessFile> pid_file_;
-  std::optional<ProcessFile> ports_file_;
+  core::OwnFile pid_file_;
+  core::OwnFile ports_file_;
 };
 
 /// A server that serves, and does what signals ask of it.

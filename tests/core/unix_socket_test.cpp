@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <grp.h>
+#include <pwd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -86,6 +88,19 @@ TEST_CASE("unix socket: it has the mode that was asked for, and goes with its ow
     CHECK(Socket(SOCK_STREAM).connect(path));
   }
   ::umask(mask);
+  CHECK_FALSE(std::filesystem::exists(path));
+}
+
+TEST_CASE("unix socket: an owner is named or numbered, and one whom nobody knows is refused") {
+  const Folder folder;
+  const std::string path = folder.path("socket");
+  if (::getpwuid(::getuid()) != nullptr && ::getgrgid(::getgid()) != nullptr) {
+    const Listener listener({.path = path, .owner = fmt::format("{}:{}", ::getuid(), ::getgid())});
+  }
+  CHECK(refused({.path = path, .owner = "no-such-user-here"}) ==
+        refusal(path, "there is no user no-such-user-here"));
+  CHECK(refused({.path = path, .owner = ":no-such-group-here"}) ==
+        refusal(path, "there is no group no-such-group-here"));
   CHECK_FALSE(std::filesystem::exists(path));
 }
 

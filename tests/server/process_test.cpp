@@ -139,8 +139,8 @@ TEST_CASE("process: a file appears whole and goes with its owner") {
   const Folder folder;
   const std::string path = folder.path("/pid");
   {
-    auto written = ProcessFile::write(path, pid_file_text(), pid_file_mode);
-    REQUIRE(std::holds_alternative<ProcessFile>(written));
+    auto written = write_process_file(path, pid_file_text(), pid_file_mode);
+    REQUIRE(std::holds_alternative<core::OwnFile>(written));
     CHECK(content(path) == fmt::format("{}", ::getpid()));
   }
   CHECK_FALSE(std::filesystem::exists(path));
@@ -151,11 +151,23 @@ TEST_CASE("process: a file that another server has put in its place stays") {
   const Folder folder;
   const std::string path = folder.path("/pid");
   {
-    auto ours = ProcessFile::write(path, "1", pid_file_mode);
+    auto ours = write_process_file(path, "1", pid_file_mode);
     folder.file("/other", "2");
     std::filesystem::rename(folder.path("/other"), path);
   }
   CHECK(content(path) == "2");
+}
+
+// The bug this keeps out: to ask whose file a link leads to, and to remove the link.
+TEST_CASE("process: a link to our file that somebody has put in its place stays") {
+  const Folder folder;
+  const std::string path = folder.path("/pid"), moved = folder.path("/moved");
+  {
+    const auto ours = write_process_file(path, "1", pid_file_mode);
+    std::filesystem::rename(path, moved);
+    std::filesystem::create_symlink(moved, path);
+  }
+  CHECK(std::filesystem::is_symlink(path));
 }
 
 TEST_CASE("process: what is no file of ours is written to, and stays what it is") {
@@ -164,15 +176,15 @@ TEST_CASE("process: what is no file of ours is written to, and stays what it is"
   folder.file("/target", "a longer text");
   std::filesystem::create_symlink(target, link);
   {
-    const auto written = ProcessFile::write(link, "1", pid_file_mode);
-    CHECK(std::holds_alternative<ProcessFile>(written));
+    const auto written = write_process_file(link, "1", pid_file_mode);
+    CHECK(std::holds_alternative<core::OwnFile>(written));
   }
   CHECK(std::filesystem::is_symlink(link));
   CHECK(content(target) == "1");
 }
 
 TEST_CASE("process: a file that cannot be written is refused in one sentence") {
-  const auto written = ProcessFile::write("/nonexistent/pid", "1", pid_file_mode);
+  const auto written = write_process_file("/nonexistent/pid", "1", pid_file_mode);
   REQUIRE(std::holds_alternative<std::string>(written));
   CHECK(std::get<std::string>(written) == "/nonexistent/pid: No such file or directory");
 }
