@@ -5,20 +5,12 @@
 #include <cassert>
 
 #include "server/config_groups.hpp"
+#include "server/name_list.hpp"
 #include "server/spelling.hpp"
 
 namespace peal::server {
 
 namespace {
-
-template <typename Use>
-void each_name(std::string_view names, Use use) {
-  while (!names.empty()) {
-    const size_t comma = names.find(',');
-    use(names.substr(0, comma));
-    names = comma == names.npos ? std::string_view() : names.substr(comma + 1);
-  }
-}
 
 void add_changes(std::span<const ConfigKey> keys, const std::string& prefix, const Options& before,
                  const Options& after, std::vector<ConfigChange>& out) {
@@ -114,9 +106,7 @@ std::span<const ConfigGroup> config_groups() {
 const ConfigKey* find_key(std::span<const ConfigKey> keys, std::string_view name) {
   const std::string wanted = folded_name(name);
   for (const ConfigKey& key : keys) {
-    bool found = false;
-    each_name(key.names, [&](std::string_view known) { found |= known == wanted; });
-    if (found) return &key;
+    if (has_name(key.names, wanted)) return &key;
   }
   return nullptr;
 }

@@ -5,21 +5,10 @@
 #include <utility>
 
 #include "server/config_number.hpp"
+#include "server/name_list.hpp"
 #include "server/spelling.hpp"
 
 namespace peal::server {
-namespace {
-
-bool has_name(std::string_view names, std::string_view wanted) {
-  for (;;) {
-    const size_t comma = names.find(',');
-    if (names.substr(0, comma) == wanted) return true;
-    if (comma == names.npos) return false;
-    names.remove_prefix(comma + 1);
-  }
-}
-
-}  // namespace
 
 ConfigError expected(std::string_view what, const ConfigValue& found) {
   return error_at(found.position, fmt::format("expected {}, found {}", what, kind_of(found)));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "server/config_number.hpp"
+#include "server/name_list.hpp"
 #include "server/spelling.hpp"
 #include "server/version.hpp"
 
@@ -311,29 +312,6 @@ constexpr Flag flags[] = {
     {"cluster_listen", "URL", "", refuse},
 };
 
-/// The names of a list such as "p,port", one after the other.
-template <typename Use>
-void each_name(std::string_view names, Use use) {
-  while (!names.empty()) {
-    const size_t comma = names.find(',');
-    use(names.substr(0, comma));
-    names = comma == names.npos ? std::string_view() : names.substr(comma + 1);
-  }
-}
-
-// --server-name is as good as --server_name.
-bool same_name(std::string_view a, std::string_view b) {
-  return std::ranges::equal(
-      a, b, {}, [](char letter) { return letter == '-' ? '_' : letter; },
-      [](char letter) { return letter == '-' ? '_' : letter; });
-}
-
-bool has_name(std::string_view names, std::string_view wanted) {
-  bool found = false;
-  each_name(names, [&](std::string_view name) { found |= same_name(name, wanted); });
-  return found;
-}
-
 bool is_upper(std::string_view name) {
   return std::ranges::all_of(name, [](char letter) { return letter >= 'A' && letter <= 'Z'; });
 }
@@ -356,8 +334,10 @@ std::string dashed(std::string_view name) {
 }
 
 const Flag* find_flag(std::string_view name) {
+  std::string wanted(name);
+  std::ranges::replace(wanted, '-', '_');  // --server-name is as good as --server_name.
   for (const Flag& flag : flags) {
-    if (has_name(flag.names, name)) return &flag;
+    if (has_name(flag.names, wanted)) return &flag;
   }
   return nullptr;
 }

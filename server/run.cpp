@@ -54,8 +54,8 @@ std::string_view scheme_of(const Monitoring& monitoring) {
 void log_monitoring(const Options& options, const ListenAddress& at, core::Log& log) {
   if (at.port == 0) return;
   log.info("Starting {} monitor on {}:{}", scheme_of(options.monitoring), at.host, at.port);
-  const bool local = at.host.starts_with("127.") || at.host == "localhost" || at.host == "::1";
-  if (!local && options.monitoring.user.empty() && options.monitoring.token.empty()) {
+  if (!is_loopback(at.host) && options.monitoring.user.empty() &&
+      options.monitoring.token.empty()) {
     log.warning(
         "monitoring: anybody who reaches {}:{} may look; set http_user and http_password or "
         "http_token, or listen on 127.0.0.1",
