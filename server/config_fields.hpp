@@ -12,23 +12,14 @@
 
 #include "server/config_keys.hpp"
 #include "server/config_number.hpp"
+#include "server/config_reading.hpp"
 
 namespace peal::server::fields {
 
-inline Refusal expected(std::string_view what, const ConfigValue& found) {
-  return fmt::format("expected {}, found {}", what, kind_of(found));
-}
-
-/// A number within bounds, or why not.
-Refusal read_integer(const ConfigValue& value, int64_t lowest, int64_t highest, int64_t& out);
-/// A time. A bare number is taken for seconds, with a warning.
-Refusal read_duration(ConfigTarget& target, const ConfigValue& value, Options::Duration& out);
 /// Of a listener; 0 is the usual one, -1 any.
 Refusal read_port(const ConfigValue& value, int& out);
 /// 4222, ":4222", "host:4222" or "[::1]:4222". What is not named stays as it is.
 Refusal read_address(const ConfigValue& value, ListenAddress& out);
-/// A name that happens to be a number, or "on", is a name.
-Refusal read_text(const ConfigValue& value, std::string& out);
 
 template <auto first, auto... rest>
 auto& at(auto& owner) {
@@ -54,24 +45,21 @@ std::string show(const Options& options) {
 
 template <auto... path>
 Refusal set_text(ConfigTarget& target, const ConfigValue& value) {
-  return fields::read_text(value, at<path...>(target.options));
+  return read_text(value, at<path...>(target.options));
 }
 
 /// Of an address to listen on: with none it is the default one.
 template <auto... path>
 Refusal set_host(ConfigTarget& target, const ConfigValue& value) {
   std::string host;
-  if (auto refusal = fields::read_text(value, host)) return refusal;
+  if (auto refusal = read_text(value, host)) return refusal;
   if (!host.empty()) at<path...>(target.options) = std::move(host);
   return {};
 }
 
 template <auto... path>
 Refusal set_boolean(ConfigTarget& target, const ConfigValue& value) {
-  const bool* const truth = std::get_if<bool>(&value.content);
-  if (truth == nullptr) return expected("true or false", value);
-  at<path...>(target.options) = *truth;
-  return {};
+  return read_boolean(value, at<path...>(target.options));
 }
 
 // As in nats-server, 0 asks for the default; what is unlimited has 0 as its default.
@@ -89,7 +77,7 @@ Refusal set_number(ConfigTarget& target, const ConfigValue& value) {
 template <auto... path>
 Refusal set_duration(ConfigTarget& target, const ConfigValue& value) {
   Options::Duration duration{};
-  if (auto refusal = read_duration(target, value, duration)) return refusal;
+  if (auto refusal = read_duration(value, duration)) return refusal;
   const Options defaults;
   at<path...>(target.options) = duration == Options::Duration{} ? at<path...>(defaults) : duration;
   return {};

@@ -23,9 +23,6 @@
 
 namespace peal::server {
 
-/// Why a value is not taken, as the end of a sentence that begins with the key.
-using Refusal = std::optional<std::string>;
-
 /// What a key may change, and where it may leave a doubt.
 struct ConfigTarget {
   Options& options;

@@ -4,7 +4,6 @@
 
 #include "server/config_fields.hpp"
 #include "server/config_groups.hpp"
-#include "server/config_reading.hpp"
 #include "server/config_tls.hpp"
 #include "server/security_text.hpp"
 
@@ -41,7 +40,7 @@ std::string show_listen(const Options& options) {
 Refusal set_advertise(ConfigTarget& target, const ConfigValue& value) {
   ListenAddress address{"", 0};
   if (auto refusal = read_address(value, address)) return refusal;
-  return fields::read_text(value, target.options.websocket.advertise);
+  return read_text(value, target.options.websocket.advertise);
 }
 
 Refusal set_tls(ConfigTarget& target, const ConfigValue& value) {
@@ -51,7 +50,7 @@ Refusal set_tls(ConfigTarget& target, const ConfigValue& value) {
 std::string show_tls(const Options& options) { return tls_text(options.websocket.tls); }
 
 Refusal set_origins(ConfigTarget& target, const ConfigValue& value) {
-  return server::read_texts(value, target.options.websocket.allowed_origins);
+  return read_texts(value, target.options.websocket.allowed_origins);
 }
 
 std::string show_origins(const Options& options) {
@@ -77,14 +76,14 @@ bool is_ours(std::string_view name) {
 Refusal set_headers(ConfigTarget& target, const ConfigValue& value) {
   constexpr size_t bytes_max = 4096;
   const auto* const map = std::get_if<ConfigMap>(&value.content);
-  if (map == nullptr) return server::expected("a map of headers", value);
+  if (map == nullptr) return placed(value.position, expected("a map of headers", value));
   auto& headers = target.options.websocket.headers;
   headers.clear();
   size_t bytes = 0;
   for (const ConfigEntry& entry : map->entries) {
     Header header{entry.key, ""};
     const auto* const text = std::get_if<std::string>(&entry.value.content);
-    if (text == nullptr) return server::expected("a text", entry.value);
+    if (text == nullptr) return placed(entry.value.position, expected("a text", entry.value));
     header.value = *text;
     const bool has_blank = header.name.find_first_of(" \t:\r\n") != std::string::npos;
     if (has_blank || is_ours(header.name)) {
@@ -111,31 +110,13 @@ std::string show_headers(const Options& options) {
   return text;
 }
 
-template <auto member>
-Refusal set_texts(ConfigTarget& target, const ConfigValue& value) {
-  return fields::read_text(value, target.options.websocket.*member);
-}
-
 Refusal set_authorization(ConfigTarget& target, const ConfigValue& value) {
   WebSocketOptions& options = target.options.websocket;
   const std::array keys{
-      BlockKey{
-          "user,username",
-          [&](const ConfigEntry& entry) { return server::read_text(entry.value, options.user); }},
-      BlockKey{"password,pass",
-               [&](const ConfigEntry& entry) {
-                 return server::read_text(entry.value, options.password);
-               }},
-      BlockKey{
-          "token",
-          [&](const ConfigEntry& entry) { return server::read_text(entry.value, options.token); }},
-      BlockKey{"timeout",
-               [&](const ConfigEntry& entry) {
-                 std::chrono::nanoseconds timeout{};
-                 if (auto error = server::read_duration(entry.value, timeout)) return error;
-                 if (timeout.count() > 0) options.auth_timeout = timeout;
-                 return ConfigError{};
-               }},
+      text_key("user,username", options.user),
+      text_key("password,pass", options.password),
+      text_key("token", options.token),
+      duration_key("timeout", options.auth_timeout),
   };
   return read_block("websocket.authorization", value, keys);
 }

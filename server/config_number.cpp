@@ -62,6 +62,8 @@ std::optional<double> config_fraction(std::string_view word) {
 }
 
 std::optional<std::chrono::nanoseconds> config_duration(std::string_view text) {
+  const bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) text.remove_prefix(1);
   if (text == "0") return std::chrono::nanoseconds(0);
   if (text.empty()) return {};
   double sum = 0;
@@ -81,7 +83,7 @@ std::optional<std::chrono::nanoseconds> config_duration(std::string_view text) {
     sum += number * unit->nanoseconds;
   }
   if (sum >= 9.2e18) return {};  // What 64 bits of nanoseconds hold.
-  return std::chrono::nanoseconds(std::llround(sum));
+  return std::chrono::nanoseconds(std::llround(negative ? -sum : sum));
 }
 
 std::string config_duration_text(std::chrono::nanoseconds duration) {

@@ -16,7 +16,7 @@ std::optional<int64_t> config_integer(std::string_view word);
 /// 1.5: digits on both sides of one point.
 std::optional<double> config_fraction(std::string_view word);
 
-/// As Go spells it: 2m, 1h30m, 1.5s, 500ms; h, m, s, ms, us, ns. Nothing if it exceeds 292 years.
+/// As Go spells it: 2m, 1h30m, 1.5s, -500ms; h, m, s, ms, us, ns. Nothing if it exceeds 292 years.
 std::optional<std::chrono::nanoseconds> config_duration(std::string_view text);
 
 /// The same the other way round, in the shortest of whole units: 2m, 90s, 1500ms.

@@ -66,15 +66,6 @@ ConfigError read_rules(Side side, const ConfigValue& value, SubjectRules& rules)
                     keys);
 }
 
-// A time below 0 is for ever.
-ConfigError read_expiry(const ConfigValue& value, std::chrono::nanoseconds& out) {
-  const auto* const text = std::get_if<std::string>(&value.content);
-  if (text == nullptr || !text->starts_with('-')) return read_duration(value, out);
-  if (auto error = read_duration({text->substr(1), value.position}, out)) return error;
-  out = -out;
-  return {};
-}
-
 ConfigError read_responses(const ConfigValue& value, std::optional<ResponseRules>& responses) {
   if (const bool* const truth = std::get_if<bool>(&value.content)) {
     if (*truth) responses.emplace();
@@ -82,12 +73,11 @@ ConfigError read_responses(const ConfigValue& value, std::optional<ResponseRules
   }
   ResponseRules rules;
   const std::array keys{
-      BlockKey{"max,max_msgs,max_messages,max_responses",
-               [&](const ConfigEntry& entry) {
-                 return read_count(entry.value, -1, count_max, rules.messages_max);
-               }},
-      BlockKey{"expires,expiration,ttl",
-               [&](const ConfigEntry& entry) { return read_expiry(entry.value, rules.expires); }},
+      integer_key("max,max_msgs,max_messages,max_responses", -1, count_max, rules.messages_max),
+      value_key("expires,expiration,ttl",
+                [&](const ConfigValue& of) {
+                  return read_signed_duration(of, rules.expires);  // Below 0: for ever.
+                }),
   };
   if (auto error = read_block("allow_responses", value, keys)) return error;
   // As in nats-server, 0 asks for the default.
@@ -157,11 +147,9 @@ ConfigError read_user(const ConfigValue& value, std::vector<UserOptions>& users,
   UserOptions user;
   std::string nkey;
   const std::array keys{
-      BlockKey{"user,username",
-               [&](const ConfigEntry& entry) { return read_text(entry.value, user.name); }},
-      BlockKey{"password,pass",
-               [&](const ConfigEntry& entry) { return read_text(entry.value, user.password); }},
-      BlockKey{"nkey", [&](const ConfigEntry& entry) { return read_text(entry.value, nkey); }},
+      text_key("user,username", user.name),
+      text_key("password,pass", user.password),
+      text_key("nkey", nkey),
       BlockKey{"permissions,permission,authorization",
                [&](const ConfigEntry& entry) {
                  return read_permissions(entry.value, user.permissions);
@@ -194,7 +182,7 @@ ConfigError read_user(const ConfigValue& value, std::vector<UserOptions>& users,
 
 ConfigError read_users(const ConfigValue& value, std::vector<UserOptions>& users,
                        std::vector<std::string>& warnings) {
-  if (!is_array(value)) return expected("an array of users", value);
+  if (!is_array(value)) return placed(value.position, expected("an array of users", value));
   for (const ConfigValue& item : std::get<ConfigArray>(value.content)) {
     if (auto error = read_user(item, users, warnings)) return error;
   }
@@ -204,23 +192,14 @@ ConfigError read_users(const ConfigValue& value, std::vector<UserOptions>& users
 ConfigError read_authorization(const ConfigValue& value, SecurityOptions& options,
                                std::vector<std::string>& warnings) {
   const std::array keys{
-      BlockKey{"user,username",
-               [&](const ConfigEntry& entry) { return read_text(entry.value, options.user); }},
-      BlockKey{"password,pass",
-               [&](const ConfigEntry& entry) { return read_text(entry.value, options.password); }},
-      BlockKey{"token",
-               [&](const ConfigEntry& entry) { return read_text(entry.value, options.token); }},
+      text_key("user,username", options.user),
+      text_key("password,pass", options.password),
+      text_key("token", options.token),
       BlockKey{"users",
                [&](const ConfigEntry& entry) {
                  return read_users(entry.value, options.users, warnings);
                }},
-      BlockKey{"timeout",
-               [&](const ConfigEntry& entry) {
-                 std::chrono::nanoseconds timeout{};
-                 if (auto error = read_duration(entry.value, timeout)) return error;
-                 if (timeout.count() > 0) options.auth_timeout = timeout;
-                 return ConfigError{};
-               }},
+      duration_key("timeout", options.auth_timeout),
       BlockKey{"default_permissions,default_permission,permissions",
                [&](const ConfigEntry& entry) {
                  return read_permissions(entry.value, options.default_permissions);
@@ -236,22 +215,10 @@ ConfigError read_authorization(const ConfigValue& value, SecurityOptions& option
 ConfigError read_limits(const ConfigValue& value, AccountOptions& account) {
   int64_t unused = 0;  // There are no leaf nodes to be limited.
   const std::array keys{
-      BlockKey{"max_connections,max_conn",
-               [&](const ConfigEntry& entry) {
-                 return read_count(entry.value, -1, count_max, account.connections_max);
-               }},
-      BlockKey{"max_subscriptions,max_subs",
-               [&](const ConfigEntry& entry) {
-                 return read_count(entry.value, -1, count_max, account.subscriptions_max);
-               }},
-      BlockKey{"max_payload,max_pay",
-               [&](const ConfigEntry& entry) {
-                 return read_count(entry.value, -1, protocol::number_max,
-                                   account.payload_bytes_max);
-               }},
-      BlockKey{
-          "max_leafnodes,max_leafs",
-          [&](const ConfigEntry& entry) { return read_count(entry.value, -1, count_max, unused); }},
+      integer_key("max_connections,max_conn", -1, count_max, account.connections_max),
+      integer_key("max_subscriptions,max_subs", -1, count_max, account.subscriptions_max),
+      integer_key("max_payload,max_pay", -1, protocol::number_max, account.payload_bytes_max),
+      integer_key("max_leafnodes,max_leafs", -1, count_max, unused),
   };
   return read_block("account limits", value, keys);
 }
@@ -299,7 +266,7 @@ ConfigError read_accounts(const ConfigValue& value, SecurityOptions& options,
       if (auto error = read_account(entry, options, warnings)) return error;
     }
   } else {
-    return expected("a map of accounts", value);
+    return placed(value.position, expected("a map of accounts", value));
   }
   if (options.accounts.size() >= accounts_max) {
     return error_at(value.position, fmt::format("{} accounts are more than {}",

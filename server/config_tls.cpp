@@ -76,24 +76,22 @@ ConfigError read_curves(const ConfigValue& value, TlsOptions& tls) {
   return {};
 }
 
-ConfigError read_min_version(const ConfigValue& value, TlsOptions& tls) {
+Refusal read_min_version(const ConfigValue& value, TlsOptions& tls) {
   std::string text;
   if (const double* const number = std::get_if<double>(&value.content)) {
     text = fmt::format("{}", *number);
-  } else if (auto error = read_text(value, text)) {
-    return error;
+  } else if (auto refusal = read_text(value, text)) {
+    return refusal;
   }
-  if (text != "1.2" && text != "1.3") {
-    return error_at(value.position, fmt::format("min_version \"{}\" is neither 1.2 nor 1.3", text));
-  }
+  if (text != "1.2" && text != "1.3") return fmt::format("\"{}\" is neither 1.2 nor 1.3", text);
   tls.minor_version_min = text.back() - '0';
   return {};
 }
 
-ConfigError read_handshake_first(const ConfigValue& value, TlsOptions& tls) {
+Refusal read_handshake_first(const ConfigValue& value, TlsOptions& tls) {
   using namespace std::chrono_literals;
   const auto* const text = std::get_if<std::string>(&value.content);
-  if (text == nullptr) return read_bool(value, tls.handshake_first);
+  if (text == nullptr) return read_boolean(value, tls.handshake_first);
   tls.handshake_first = true;
   if (*text == "auto") return tls.handshake_first_wait = 50ms, std::nullopt;
   return read_duration(value, tls.handshake_first_wait);
@@ -101,16 +99,12 @@ ConfigError read_handshake_first(const ConfigValue& value, TlsOptions& tls) {
 
 ConfigError read_certificates(const ConfigValue& value, TlsOptions& tls) {
   const auto* const array = std::get_if<ConfigArray>(&value.content);
-  if (array == nullptr) return expected("an array of maps", value);
+  if (array == nullptr) return placed(value.position, expected("an array of maps", value));
   for (const ConfigValue& item : *array) {
     CertificatePair pair;
     const std::array keys{
-        BlockKey{"cert_file",
-                 [&](const ConfigEntry& entry) {
-                   return read_text(entry.value, pair.certificate_file);
-                 }},
-        BlockKey{"key_file",
-                 [&](const ConfigEntry& entry) { return read_text(entry.value, pair.key_file); }},
+        text_key("cert_file", pair.certificate_file),
+        text_key("key_file", pair.key_file),
     };
     if (auto error = read_block("a certificate", item, keys)) return error;
     if (pair.certificate_file.empty() || pair.key_file.empty()) {
@@ -144,35 +138,24 @@ ConfigError read_tls(const ConfigValue& value, std::optional<TlsOptions>& out) {
   CertificatePair pair;
   int64_t rate = 0;
   const std::array keys{
-      BlockKey{
-          "cert_file",
-          [&](const ConfigEntry& entry) { return read_text(entry.value, pair.certificate_file); }},
-      BlockKey{"key_file",
-               [&](const ConfigEntry& entry) { return read_text(entry.value, pair.key_file); }},
+      text_key("cert_file", pair.certificate_file),
+      text_key("key_file", pair.key_file),
       BlockKey{"certs,certificates",
                [&](const ConfigEntry& entry) { return read_certificates(entry.value, tls); }},
-      BlockKey{"ca_file",
-               [&](const ConfigEntry& entry) { return read_text(entry.value, tls.ca_file); }},
-      BlockKey{"verify",
-               [&](const ConfigEntry& entry) { return read_bool(entry.value, tls.verify); }},
-      BlockKey{
-          "verify_and_map",
-          [&](const ConfigEntry& entry) { return read_bool(entry.value, tls.verify_and_map); }},
-      BlockKey{"min_version",
-               [&](const ConfigEntry& entry) { return read_min_version(entry.value, tls); }},
+      text_key("ca_file", tls.ca_file),
+      boolean_key("verify", tls.verify),
+      boolean_key("verify_and_map", tls.verify_and_map),
+      value_key("min_version", [&](const ConfigValue& of) { return read_min_version(of, tls); }),
       BlockKey{"cipher_suites",
                [&](const ConfigEntry& entry) { return read_suites(entry.value, tls); }},
       BlockKey{"curve_preferences",
                [&](const ConfigEntry& entry) { return read_curves(entry.value, tls); }},
-      BlockKey{"timeout",
-               [&](const ConfigEntry& entry) { return read_duration(entry.value, tls.timeout); }},
-      BlockKey{
-          "connection_rate_limit",
-          [&](const ConfigEntry& entry) { return read_count(entry.value, 0, INT32_MAX, rate); }},
+      duration_key("timeout", tls.timeout),
+      integer_key("connection_rate_limit", 0, INT32_MAX, rate),
       BlockKey{"pinned_certs",
                [&](const ConfigEntry& entry) { return read_pinned(entry.value, tls); }},
-      BlockKey{"handshake_first,first,immediate",
-               [&](const ConfigEntry& entry) { return read_handshake_first(entry.value, tls); }},
+      value_key("handshake_first,first,immediate",
+                [&](const ConfigValue& of) { return read_handshake_first(of, tls); }),
       BlockKey{"ocsp_peer", not_supported_yet},
       BlockKey{"insecure,verify_cert_and_check_known_urls", not_supported_yet},
       BlockKey{"allow_insecure_cipher_suites", not_supported_yet},
@@ -187,7 +170,7 @@ ConfigError read_tls(const ConfigValue& value, std::optional<TlsOptions>& out) {
       tls.certificates.front().key_file.empty()) {
     return error_at(value.position, "tls needs a certificate: cert_file and key_file");
   }
-  if (tls.timeout.count() <= 0) tls.timeout = TlsOptions{}.timeout;
+  if (tls.timeout.count() == 0) tls.timeout = TlsOptions{}.timeout;
   tls.connections_per_second_max = static_cast<uint32_t>(rate);
   out = std::move(tls);
   return {};

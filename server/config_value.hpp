@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -45,6 +46,9 @@ struct ConfigEntry {
   ConfigValue value;
   bool is_variable = false;  // Some $key refers to it, so it need not be an option.
 };
+
+/// Why a value is not taken, as the end of a sentence that begins with the key.
+using Refusal = std::optional<std::string>;
 
 /// "file:line:column: text".
 std::string error_at(const ConfigPosition& position, const std::string& text);

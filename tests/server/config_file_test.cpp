@@ -258,8 +258,10 @@ TEST_CASE("config: times as Go spells them") {
   CHECK(config_duration("10\u00b5s") == 10us);
   CHECK(config_duration("3ns") == 3ns);
   CHECK(config_duration("0") == 0s);
+  CHECK(config_duration("-1h30m") == -90min);
+  CHECK(config_duration("+2s") == 2s);
   for (const char* wrong :
-       {"", "m", "2", "2x", "2m3", "-1s", "1..5s", "s2", "1e5s", "999999999h"}) {
+       {"", "m", "2", "2x", "2m3", "-", "--1s", "1..5s", "s2", "1e5s", "999999999h"}) {
     CAPTURE(wrong);
     CHECK_FALSE(config_duration(wrong));
   }
@@ -439,14 +441,32 @@ TEST_CASE("config: 0 asks for the default") {
 }
 
 TEST_CASE("config: bare numbers as times are seconds, and never millions of them") {
-  const Applied bare = applied("ping_interval: 60");
-  CHECK(bare.options.ping_interval == 60s);
-  REQUIRE(bare.warnings.size() == 1);
-  CHECK(bare.warnings[0] == "1:16: 60 is taken for seconds; write \"60s\"");
+  CHECK(applied("ping_interval: 60").options.ping_interval == 60s);
+  CHECK(applied("ping_interval: 0.5").options.ping_interval == 500ms);
   CHECK(applied("ping_interval: 2m").error ==
         "1:16: ping_interval: a bare 2m is a number; write \"2m\" for a time");
   CHECK(applied("ping_interval: soon").error ==
         "1:16: ping_interval: 'soon' is no time; write it as \"2m\", \"1h30m\" or \"500ms\"");
+  CHECK(applied("ping_interval: 1000000001").error ==
+        "1:16: ping_interval: 1000000001 seconds are beyond reason");
+}
+
+// The bug this keeps out: a time below 0 is taken for the default by some keys, and without a word.
+TEST_CASE("config: a time below 0 is refused, whichever key it is of") {
+  for (const char* time : {"-5", "-0.5", "'-5s'"}) {
+    CAPTURE(time);
+    for (const auto& [form, place] : {
+             std::pair("ping_interval: {}", "1:16: ping_interval"),
+             std::pair("authorization {{ timeout: {} }}", "1:26: timeout"),
+             std::pair("tls {{ timeout: {} }}", "1:16: timeout"),
+             std::pair("websocket {{ handshake_timeout: {} }}",
+                       "1:32: websocket.handshake_timeout"),
+             std::pair("websocket {{ authorization {{ timeout: {} }} }}", "1:38: timeout"),
+         }) {
+      CHECK(applied(fmt::format(fmt::runtime(form), time)).error ==
+            fmt::format("{}: a time below 0 makes no sense here", place));
+    }
+  }
 }
 
 TEST_CASE("config: a value of the wrong kind or size is refused") {
