@@ -4,6 +4,8 @@
 #include <cassert>
 #include <cstddef>
 
+#include "protocol/utf8.hpp"
+
 namespace peal::protocol {
 namespace {
 
@@ -75,25 +77,6 @@ constexpr bool in_order() {
 }
 static_assert(in_order());
 
-/// How many bytes the character of UTF-8 that the text begins with has; 0 if there is none.
-size_t character_bytes(std::string_view text) {
-  const auto byte = [&](size_t at) { return at < text.size() ? uint8_t(text[at]) : uint8_t{0}; };
-  const auto follows = [&](size_t at) { return (byte(at) & 0xc0) == 0x80; };
-  const uint8_t lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xc2 && lead <= 0xdf) return follows(1) ? 2 : 0;
-  if (lead >= 0xe0 && lead <= 0xef) {
-    // Neither what fits two bytes, nor halves of surrogate pairs.
-    const bool fits = (lead != 0xe0 || byte(1) >= 0xa0) && (lead != 0xed || byte(1) < 0xa0);
-    return fits && follows(1) && follows(2) ? 3 : 0;
-  }
-  if (lead >= 0xf0 && lead <= 0xf4) {
-    const bool fits = (lead != 0xf0 || byte(1) >= 0x90) && (lead != 0xf4 || byte(1) < 0x90);
-    return fits && follows(1) && follows(2) && follows(3) ? 4 : 0;
-  }
-  return 0;
-}
-
 // As nats-server puts text between double quotes, which is Go's way: quotes and backslashes behind
 // a backslash; what is no UTF-8, and those characters below U+0100 that cannot be seen, as digits.
 void append_quoted(std::string& line, std::string_view text) {
@@ -104,7 +87,7 @@ void append_quoted(std::string& line, std::string_view text) {
     line += digits[byte & 15];
   };
   while (!text.empty()) {
-    const size_t bytes = character_bytes(text);
+    const size_t bytes = utf8_character_bytes(text);
     const auto first = uint8_t(text[0]), second = uint8_t(text[bytes > 1]);
     if (first == '"' || first == '\\') line += '\\';
     if (bytes == 0 || first == 0x7f) {

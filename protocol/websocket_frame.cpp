@@ -5,6 +5,8 @@
 #include <cassert>
 #include <cstring>
 
+#include "protocol/utf8.hpp"
+
 namespace peal::protocol::websocket {
 namespace {
 
@@ -32,33 +34,6 @@ void put_big_endian(char* out, uint64_t number, size_t count) {
 bool is_valid_code(uint64_t code) {
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
          (code >= 3000 && code <= 4999);
-}
-
-bool is_utf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<uint8_t>(text[i]);
-    size_t more = 0;
-    uint32_t point = lead;
-    if (lead >= 0xf0 && lead < 0xf5) {
-      more = 3, point = lead & 0x07;
-    } else if (lead >= 0xe0 && lead < 0xf0) {
-      more = 2, point = lead & 0x0f;
-    } else if (lead >= 0xc2 && lead < 0xe0) {
-      more = 1, point = lead & 0x1f;
-    } else if (lead >= 0x80) {
-      return false;
-    }
-    if (text.size() - i <= more) return false;
-    for (size_t k = 1; k <= more; k++) {
-      const auto next = static_cast<uint8_t>(text[i + k]);
-      if ((next & 0xc0) != 0x80) return false;
-      point = point << 6 | (next & 0x3f);
-    }
-    const bool overlong = (more == 2 && point < 0x800) || (more == 3 && point < 0x10000);
-    if (overlong || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)) return false;
-    i += more + 1;
-  }
-  return true;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "core/clock.hpp"
+#include "protocol/utf8.hpp"
 
 namespace peal::server::monitor {
 namespace {
@@ -19,22 +20,6 @@ std::string trimmed_fraction(int64_t value, int64_t unit, int digits) {
   text += fmt::format(".{:0{}}", value % unit, digits);
   text.erase(text.find_last_not_of('0') + 1);
   return text;
-}
-
-/// How many bytes the UTF-8 character at the front has; 0 when it is none.
-size_t character_bytes(std::string_view bytes) {
-  const auto at = [&](size_t i) { return static_cast<uint8_t>(bytes[i]); };
-  const uint8_t first = at(0);
-  if (first < 0x80) return 1;
-  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || bytes.size() < length) return 0;
-  for (size_t i = 1; i < length; i++) {
-    if ((at(i) & 0xc0) != 0x80) return 0;
-  }
-  // Longer than need be, half a surrogate pair, or beyond the last character.
-  const bool overlong = (first == 0xe0 && at(1) < 0xa0) || (first == 0xf0 && at(1) < 0x90);
-  const bool beyond = (first == 0xed && at(1) >= 0xa0) || (first == 0xf4 && at(1) >= 0x90);
-  return overlong || beyond ? 0 : length;
 }
 
 }  // namespace
@@ -83,7 +68,7 @@ std::string utf8_text(std::string_view bytes) {
   std::string text;
   text.reserve(bytes.size());
   while (!bytes.empty()) {
-    const size_t length = character_bytes(bytes);
+    const size_t length = protocol::utf8_character_bytes(bytes);
     if (length == 0) {
       text += "\xef\xbf\xbd";
     } else {
