@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "protocol/json_memory.hpp"
+#include "protocol/letter_case.hpp"
 
 namespace peal::protocol {
 namespace {
@@ -56,10 +57,6 @@ constexpr Field fields[] = {
     of_text("remote_account", &ConnectOptions::remote_account),
     of_text("framing", &ConnectOptions::framing),
 };
-
-constexpr char lower(char letter) {
-  return letter >= 'A' && letter <= 'Z' ? char(letter | 0x20) : letter;
-}
 
 const Field* field_of(std::string_view key) {
   const Field* const field =

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <optional>
 
+#include "protocol/letter_case.hpp"
 #include "protocol/words.hpp"
 
 namespace peal::protocol {
@@ -28,11 +29,6 @@ constexpr VerbRule connect_rule{"connect", Verb::connect, false};
 constexpr VerbRule info_rule{"info", Verb::info, false};
 constexpr VerbRule ok_rule{"+ok", Verb::ok, false};
 constexpr VerbRule err_rule{"-err", Verb::err, true};
-
-// Only letters are folded: with 0x20 set, a VT would be a plus.
-constexpr char lower(char letter) {
-  return letter >= 'A' && letter <= 'Z' ? char(letter | 0x20) : letter;
-}
 
 constexpr bool is_blank(char byte) { return byte == ' ' || byte == '\t'; }
 

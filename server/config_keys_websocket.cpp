@@ -1,7 +1,9 @@
 // Clients that come by WebSocket.
 
+#include <algorithm>
 #include <array>
 
+#include "protocol/letter_case.hpp"
 #include "server/config_fields.hpp"
 #include "server/config_groups.hpp"
 #include "server/config_tls.hpp"
@@ -65,12 +67,8 @@ std::string show_origins(const Options& options) {
 bool is_ours(std::string_view name) {
   static constexpr std::string_view ours[] = {"upgrade", "connection", "content-length",
                                               "transfer-encoding"};
-  std::string lower(name);
-  for (char& letter : lower) {
-    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
-  }
-  return lower.starts_with("sec-websocket-") ||
-         std::find(std::begin(ours), std::end(ours), lower) != std::end(ours);
+  const std::string lower = protocol::lowered(name);
+  return lower.starts_with("sec-websocket-") || std::ranges::find(ours, lower) != std::end(ours);
 }
 
 Refusal set_headers(ConfigTarget& target, const ConfigValue& value) {

@@ -4,7 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
+
+#include "protocol/letter_case.hpp"
 
 namespace peal::server {
 namespace {
@@ -119,8 +120,7 @@ ConfigError read_pinned(const ConfigValue& value, TlsOptions& tls) {
   constexpr size_t hex_digits = 64;
   if (auto error = read_texts(value, tls.pinned_certs)) return error;
   for (std::string& pin : tls.pinned_certs) {
-    std::ranges::transform(pin, pin.begin(),
-                           [](unsigned char letter) { return std::tolower(letter); });
+    pin = protocol::lowered(pin);
     if (pin.size() != hex_digits ||
         pin.find_first_not_of("0123456789abcdef") != std::string::npos) {
       return error_at(

@@ -6,6 +6,8 @@
 #include <numeric>
 #include <vector>
 
+#include "protocol/letter_case.hpp"
+
 namespace peal::server {
 
 namespace {
@@ -34,11 +36,8 @@ size_t edits_between(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string folded_name(std::string_view name) {
-  std::string folded(name);
-  for (char& letter : folded) {
-    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter + ('a' - 'A'));
-    if (letter == '-') letter = '_';
-  }
+  std::string folded = protocol::lowered(name);
+  std::ranges::replace(folded, '-', '_');
   return folded;
 }
 

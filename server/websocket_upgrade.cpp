@@ -9,6 +9,7 @@
 #include <charconv>
 #include <utility>
 
+#include "protocol/letter_case.hpp"
 #include "server/secret.hpp"
 
 namespace peal::server {
@@ -45,14 +46,6 @@ std::string_view status_text(int status) {
   }
 }
 
-std::string lowered(std::string_view text) {
-  std::string out(text);
-  for (char& letter : out) {
-    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
-  }
-  return out;
-}
-
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
@@ -71,7 +64,8 @@ bool any_part(std::string_view text, char separator, Use use) {
 }
 
 bool has_token(std::string_view list, std::string_view wanted) {
-  return any_part(list, ',', [&](std::string_view part) { return lowered(part) == wanted; });
+  return any_part(list, ',',
+                  [&](std::string_view part) { return protocol::lowered(part) == wanted; });
 }
 
 std::string accept_of(std::string_view key) {
@@ -98,7 +92,7 @@ std::optional<Origin> read_authority(std::string_view scheme, std::string_view t
     text = text.substr(0, colon);
   }
   if (text.empty() || text.find_first_of(" \t@*\"\\") != text.npos) return {};
-  origin.host = lowered(text);
+  origin.host = protocol::lowered(text);
   return origin;
 }
 
@@ -107,7 +101,7 @@ std::optional<Origin> read_authority(std::string_view scheme, std::string_view t
 std::optional<Origin> read_origin(std::string_view text) {
   const size_t colon = text.find("://");
   if (colon == text.npos) return {};
-  const std::string scheme = lowered(text.substr(0, colon));
+  const std::string scheme = protocol::lowered(text.substr(0, colon));
   if (scheme != "http" && scheme != "https") return {};
   text.remove_prefix(colon + 3);
   return read_authority(scheme, text.substr(0, text.find_first_of("/?#")));
@@ -203,7 +197,7 @@ void UpgradeReader::begin_value() {
                                                           "origin",
                                                           "sec-websocket-extensions",
                                                           "x-forwarded-for"};
-  const auto* const place = std::ranges::find(names, lowered(name_));
+  const auto* const place = std::ranges::find(names, protocol::lowered(name_));
   field_ = static_cast<Field>(place - std::begin(names));
   if (field_ == other) return;
   const bool is_list = field_ == upgrade || field_ == connection || field_ == extensions;
@@ -290,7 +284,7 @@ bool UpgradeReader::allows_origin(const UpgradeRules& rules) const {
 /// may be any size: ours is large enough for all of them.
 static bool can_do(std::string_view parameter) {
   const size_t equals = parameter.find('=');
-  const std::string name = lowered(trimmed(parameter.substr(0, equals)));
+  const std::string name = protocol::lowered(trimmed(parameter.substr(0, equals)));
   if (name == "server_no_context_takeover" || name == "client_no_context_takeover") {
     return equals == parameter.npos;
   }
@@ -313,8 +307,8 @@ std::string UpgradeReader::extension_line() const {
     bool first = true;
     bool limits_window = false;
     const bool refused = any_part(offer, ';', [&](std::string_view part) {
-      if (std::exchange(first, false)) return lowered(part) != "permessage-deflate";
-      limits_window |= lowered(part).starts_with("server_max_window_bits");
+      if (std::exchange(first, false)) return protocol::lowered(part) != "permessage-deflate";
+      limits_window |= protocol::lowered(part).starts_with("server_max_window_bits");
       return !can_do(part);
     });
     if (refused) return false;

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/clock.hpp"
+#include "protocol/letter_case.hpp"
 #include "server/monitor/endpoints.hpp"
 #include "server/monitor/go_text.hpp"
 
@@ -79,16 +80,8 @@ constexpr Order orders[] = {
     {"rtt", descending<&Row::rtt_ns>},
 };
 
-std::string folded(std::string_view text) {
-  std::string lower(text);
-  for (char& letter : lower) {
-    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
-  }
-  return lower;
-}
-
 State read_state(Query& query) {
-  const std::string state = folded(query.text("state"));
+  const std::string state = protocol::lowered(query.text("state"));
   if (state.empty() || state == "open") return State::open;
   if (state == "closed") return State::closed;
   if (state == "any" || state == "all") return State::any;
@@ -100,7 +93,7 @@ Wish read_wish(Query& query) {
   Wish wish;
   wish.sort = query.text("sort");
   wish.auth = query.boolean("auth");
-  if (folded(query.text("subs")) == "detail") {
+  if (protocol::lowered(query.text("subs")) == "detail") {
     wish.subscriptions = Subscriptions::detail;
   } else if (query.boolean("subs")) {
     wish.subscriptions = Subscriptions::names;

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <limits>
 
+#include "protocol/letter_case.hpp"
+
 namespace peal::server::monitor {
 namespace {
 
@@ -48,11 +50,7 @@ bool Query::boolean(std::string_view name) {
 }
 
 bool Query::boolean_or(std::string_view name, std::string_view word) {
-  std::string value(text(name));
-  for (char& letter : value) {
-    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
-  }
-  return value == word || boolean(name);
+  return protocol::lowered(text(name)) == word || boolean(name);
 }
 
 int64_t Query::integer(std::string_view name) {
