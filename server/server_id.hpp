@@ -1,6 +1,6 @@
 #pragma once
 // The name that a server makes up for itself at start: the public half of an nkey, as nats-server's
-// is, though nobody holds the other half. It knows the encoding; nothing is ever signed with it.
+// is, though nobody holds the other half. Nothing is ever signed with it.
 
 #include <string>
 

@@ -92,6 +92,7 @@ constexpr const char* nonce = "dGhlIG5vbmNlIA";
 TEST_CASE("nkey: a known answer, and nothing else") {
   const auto key = decode_user_nkey(public_key);
   REQUIRE(key);
+  CHECK(encode_nkey(NkeyKind::user, *key) == public_key);
   const auto bytes = decode_base64(signature);
   REQUIRE(bytes);
   CHECK(verify_signature(*key, nonce, *bytes));
