@@ -16,12 +16,9 @@ struct UnixSocketConfig {
   std::string owner = {};  // As find_owner() has it; empty: as it comes.
 };
 
-/// The socket's name.
-using UnixSocketFile = OwnFile;
-
 struct UnixListener {
   int descriptor;
-  UnixSocketFile file;
+  OwnFile file;  // The socket's name.
 };
 
 /// A file that a server left behind that is no more is replaced. The error is one sentence with the

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstring>
 
+#include "core/error_text.hpp"
 #include "server/connection.hpp"
 #include "server/shard.hpp"
 #include "server/watch.hpp"
@@ -226,7 +226,8 @@ void Connection::log_close(int error) {
     default:
       if (!log.enabled(core::Level::debug)) return;
       if (error != 0) {
-        log.debug("{} - Client connection closed: {}: {}", label(), reason, std::strerror(error));
+        log.debug("{} - Client connection closed: {}: {}", label(), reason,
+                  core::error_text(error));
       } else {
         log.debug("{} - Client connection closed: {}", label(), reason);
       }

@@ -15,7 +15,7 @@ namespace peal::server {
 struct Listening {
   std::vector<ListenAddress> addresses;
   std::vector<int> descriptors;
-  core::UnixSocketFile unix_socket;
+  core::OwnFile unix_socket;
   int websocket = -1;  // Among the descriptors; -1 where nobody listens for it.
   ListenAddress websocket_address{"", 0};
 };

@@ -198,7 +198,7 @@ class Server::Impl {
   std::vector<int> listeners;
   int websocket_listener = -1;
   ListenAddress websocket_address{"", 0};
-  core::UnixSocketFile unix_socket;
+  core::OwnFile unix_socket;
   ListenAddress monitoring_address{"", 0};
 
  private:
