@@ -153,6 +153,7 @@ class Connection {
   bool echo() const { return echo_; }
   bool no_responders() const { return no_responders_; }
   AccountId account() const { return account_; }
+  uint32_t subscriptions() const { return subscriptions_; }
   /// Who it is; nullptr where nobody has to say.
   const UserRef& user() const { return user_; }
   /// Whether a message on this subject may be delivered to a subscription of that queue.

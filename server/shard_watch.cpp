@@ -67,6 +67,7 @@ void ShardWatch::answer() {
   const WatchRequest& request = slot_.question();
   WatchAnswer& answer = slot_.reply();
   answer.count = 0;
+  answer.subscriptions_seen = 0;
   answer.next = request.from;
   switch (request.question) {
     case Question::counters:
@@ -136,15 +137,19 @@ void ShardWatch::answer_subscriptions(const WatchRequest& request, WatchAnswer& 
   const size_t end = request.one_connection ? std::min(shard_.slots(), slot + 1) : slots_end;
   for (; slot < end; slot++) {
     Connection* const connection = shard_.at(slot);
-    const bool meant = !request.one_connection ||
-                       (connection && connection->generation() == request.from.generation);
-    if (connection == nullptr || !connection->open() || !meant) continue;
+    if (connection == nullptr || !connection->open() || !is_meant(request, *connection)) continue;
     answer.next.at = slot;
     if (!list_subscriptions(request, *connection, answer, looked_at)) return;
   }
   answer.next.at = slot;
   answer.next.sid.clear();
   answer.next.ended = request.one_connection || slot >= shard_.slots();
+}
+
+bool ShardWatch::is_meant(const WatchRequest& request, const Connection& connection) const {
+  if (request.one_connection) return connection.generation() == request.from.generation;
+  return request.account.empty() ||
+         shard_.security().account(connection.account())->name == request.account;
 }
 
 // False when the slice is full; then the cursor names the subscription that comes next. Should that
@@ -158,6 +163,9 @@ bool ShardWatch::list_subscriptions(const WatchRequest& request, Connection& con
       from.generation == connection.generation()) {
     const Subscription* next = interest.find(connection.slot(), from.sid);
     id = next == nullptr ? no_subscription : next->id;
+  } else if (request.counted_only && request.subject.empty()) {
+    answer.subscriptions_seen += connection.subscriptions();
+    return true;
   }
   for (; id != no_subscription; id = Interest::next_owned(*interest.at(id)), looked_at++) {
     const Subscription& subscription = *interest.at(id);
@@ -169,6 +177,8 @@ bool ShardWatch::list_subscriptions(const WatchRequest& request, Connection& con
     }
     const std::string_view filter = interest.filter_of(subscription);
     if (!request.subject.empty() && !protocol::matches(filter, request.subject)) continue;
+    answer.subscriptions_seen++;
+    if (request.counted_only) continue;
     SubscriptionPicture& picture = answer.subscriptions[answer.count++];
     picture.account = connection.account();
     picture.cid = connection.cid();

@@ -41,6 +41,7 @@ class ShardWatch {
   void answer_connections(const WatchRequest& request, WatchAnswer& answer);
   void answer_closed(const WatchRequest& request, WatchAnswer& answer);
   void answer_subscriptions(const WatchRequest& request, WatchAnswer& answer);
+  bool is_meant(const WatchRequest& request, const Connection& connection) const;
   bool trace_goes_on();
   bool list_subscriptions(const WatchRequest& request, Connection& connection, WatchAnswer& answer,
                           size_t& looked_at);

@@ -100,14 +100,17 @@ struct WatchRequest {
   WatchCursor from;
   bool one_connection = false;  // Only the subscriptions of the connection that `from` names.
   std::string subject;  // Only subscriptions that get what is published to it; a filter of a trace.
-  int64_t trace_ns = 0;  // How long.
+  std::string account;  // Only subscriptions of this one; empty: of all.
+  bool counted_only = false;  // How many subscriptions there are is all that is asked for.
+  int64_t trace_ns = 0;       // How long.
 };
 
 struct WatchAnswer {
   ShardPicture counters;
   std::vector<ConnectionPicture> connections;
   std::vector<SubscriptionPicture> subscriptions;
-  size_t count = 0;  // How many of those are filled.
+  size_t count = 0;                 // How many of those are filled.
+  uint64_t subscriptions_seen = 0;  // That were asked for, whether listed or only counted.
   WatchCursor next;
   int64_t taken_ns = 0;  // What the shard spent on it.
 };

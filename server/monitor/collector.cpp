@@ -179,17 +179,22 @@ bool Collector::trace(uint64_t cid, const std::string& subject, int64_t for_ns) 
 
 ShardId Collector::shard_of(size_t index) const { return last_listing_->shards[index]; }
 
-const std::vector<SubscriptionPicture>* Collector::subscriptions(const std::string& subject,
-                                                                 size_t count_max) {
+const SubscriptionList* Collector::subscriptions(const SubscriptionsAsked& asked) {
   WatchRequest request;
   request.question = Question::subscriptions;
-  request.subject = subject;
-  subscriptions_.clear();
-  const bool answered = list(request, all_, [&](ShardId, const WatchAnswer& answer) {
-    const auto begin = answer.subscriptions.begin();
-    subscriptions_.insert(subscriptions_.end(), begin,
-                          begin + static_cast<std::ptrdiff_t>(answer.count));
-    return subscriptions_.size() < count_max;
+  request.subject = asked.subject;
+  request.account = asked.account;
+  request.counted_only = asked.listed_max == 0;
+  auto& [total, rows] = subscriptions_;
+  total = 0;
+  rows.clear();
+  const bool answered = list(request, all_, [&](ShardId shard, const WatchAnswer& answer) {
+    for (size_t i = 0; i < answer.count && rows.size() < asked.listed_max; i++) {
+      if (total + i >= asked.offset) rows.push_back(answer.subscriptions[i]);
+    }
+    total += answer.subscriptions_seen;
+    state_.watch_slots[shard].request().counted_only = rows.size() == asked.listed_max;
+    return true;
   });
   return answered ? &subscriptions_ : nullptr;
 }
@@ -201,14 +206,14 @@ const std::vector<SubscriptionPicture>* Collector::subscriptions_of(
   request.one_connection = true;
   request.from.at = connection.slot;
   request.from.generation = connection.generation;
-  subscriptions_.clear();
+  auto& rows = subscriptions_.rows;
+  rows.clear();
   const bool answered = list(request, {shard}, [&](ShardId, const WatchAnswer& answer) {
     const auto begin = answer.subscriptions.begin();
-    subscriptions_.insert(subscriptions_.end(), begin,
-                          begin + static_cast<std::ptrdiff_t>(answer.count));
-    return subscriptions_.size() < count_max;
+    rows.insert(rows.end(), begin, begin + static_cast<std::ptrdiff_t>(answer.count));
+    return rows.size() < count_max;
   });
-  return answered ? &subscriptions_ : nullptr;
+  return answered ? &rows : nullptr;
 }
 
 }  // namespace peal::server::monitor

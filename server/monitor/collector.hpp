@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "server/server_state.hpp"
@@ -45,6 +46,19 @@ struct Counters {
   }
 };
 
+struct SubscriptionsAsked {
+  std::string_view subject = {};  // Those that get what is published to it; empty: all.
+  std::string_view account = {};  // The same.
+  size_t offset = 0;
+  size_t listed_max = 0;
+};
+
+/// How many they are, and those of them that were to be listed.
+struct SubscriptionList {
+  uint64_t total = 0;
+  std::vector<SubscriptionPicture> rows;
+};
+
 class Collector {
  public:
   /// `wake` brings a shard to a turn; it is called from this thread.
@@ -56,9 +70,7 @@ class Collector {
   /// What they return lives until the next call.
   const Counters* counters();
   const std::vector<ConnectionPicture>* connections(bool open);
-  /// Those that get what is published to `subject`, or all when it is empty. At most `count_max`.
-  const std::vector<SubscriptionPicture>* subscriptions(const std::string& subject,
-                                                        size_t count_max);
+  const SubscriptionList* subscriptions(const SubscriptionsAsked& asked);
   const std::vector<SubscriptionPicture>* subscriptions_of(ShardId shard,
                                                            const ConnectionPicture& connection,
                                                            size_t count_max);
@@ -98,7 +110,7 @@ class Collector {
   Listing open_;
   Listing closed_;
   const Listing* last_listing_ = &open_;
-  std::vector<SubscriptionPicture> subscriptions_;
+  SubscriptionList subscriptions_;
 };
 
 }  // namespace peal::server::monitor

@@ -15,7 +15,7 @@ namespace {
 using protocol::JsonWriter;
 
 // What one answer may list. A picture of more is taken by offset and limit.
-constexpr size_t subscriptions_max = 200'000;
+constexpr size_t listed_max = 200'000;
 
 }  // namespace
 
@@ -59,33 +59,29 @@ Response subsz(Context& context, Query& query) {
   const Counters* const counters = context.collector.counters();
   if (counters == nullptr) return no_answer();
   uint64_t in_force = counters->sum(&ShardPicture::subscriptions);
-  std::vector<const SubscriptionPicture*> subscriptions;
-  if (listed || !account.empty()) {
-    // Of one account all are looked at: how many there are is asked for, too.
-    const bool all = !account.empty();
-    const auto* const found =
-        context.collector.subscriptions(all ? "" : subject, subscriptions_max);
+  if (!account.empty()) {
+    const SubscriptionList* const all = context.collector.subscriptions({.account = account});
+    if (all == nullptr) return no_answer();
+    in_force = all->total;
+  }
+  const SubscriptionList none;
+  const SubscriptionList* found = &none;
+  if (listed) {
+    const size_t limit = std::min(listed_max, static_cast<size_t>(page.limit));
+    found = context.collector.subscriptions(
+        {subject, account, static_cast<size_t>(page.offset), limit});
     if (found == nullptr) return no_answer();
     context.follow_settings();  // A shard may have taken up accounts that were not there yet.
-    if (all) in_force = 0;
-    for (const SubscriptionPicture& each : *found) {
-      if (all && context.security().account(each.account)->name != account) continue;
-      if (all) in_force++;
-      if (all && !subject.empty() && !protocol::matches(each.subject, subject)) continue;
-      if (listed) subscriptions.push_back(&each);
-    }
   }
-  const auto [begin, end] = page.range(subscriptions.size());
 
   JsonWriter json = begin_answer(context);
   write_match_statistics(json, *counters, in_force);
-  json.key("total").value(uint64_t{subscriptions.size()});
+  json.key("total").value(found->total);
   json.key("offset").value(page.offset);
   json.key("limit").value(page.limit);
-  if (begin < end) {
+  if (!found->rows.empty()) {
     json.key("subscriptions_list").begin_array();
-    for (size_t i = begin; i < end; i++) {
-      const SubscriptionPicture& each = *subscriptions[i];
+    for (const SubscriptionPicture& each : found->rows) {
       const std::string& owner = context.security().account(each.account)->name;
       json.begin_object();
       json.key("account").value(owner).key("account_tag").value(owner);
