@@ -167,7 +167,7 @@ void Connection::send_info(bool connect_info) {
     const bool optional = shard_.options().security.allow_non_tls && !websocket_;
     info.tls_required = !optional;
     info.tls_available = optional;
-    info.tls_verify = tls->options().verify || tls->options().verify_and_map;
+    info.tls_verify = tls->options().asks_for_certificate();
   }
   const bool overridden = websocket_ && shard_.options().websocket.overrides_authorization();
   info.auth_required =

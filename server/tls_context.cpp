@@ -148,8 +148,6 @@ std::variant<std::shared_ptr<const TlsContext>, std::string> TlsContext::make(
   return made;
 }
 
-bool TlsContext::verifies() const { return options_.asks_for_certificate(); }
-
 int64_t TlsContext::not_after_unix_s() const {
   tm ends{};
   ASN1_TIME_to_tm(X509_get0_notAfter(SSL_CTX_get0_certificate(raw())), &ends);

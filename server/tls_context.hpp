@@ -27,8 +27,6 @@ class TlsContext {
 
   const TlsOptions& options() const { return options_; }
   ssl_ctx_st* raw() const { return contexts_.front().get(); }
-  /// Clients must show a certificate.
-  bool verifies() const;
   /// When the first certificate ends, since 1970.
   int64_t not_after_unix_s() const;
 

@@ -78,7 +78,7 @@ void write_security(JsonWriter& json, const Context& context) {
   const TlsContext* const tls = context.tls().get();
   if (tls == nullptr) return;
   if (!context.options().security.allow_non_tls) json.key("tls_required").value(true);
-  if (tls->verifies()) json.key("tls_verify").value(true);
+  if (tls->options().asks_for_certificate()) json.key("tls_verify").value(true);
   json.key("tls_cert_not_after").value(time_text(tls->not_after_unix_s() * core::second_ns));
 }
 

@@ -114,6 +114,18 @@ def case_secured(options):
         watched.server.stop()
 
 
+def case_pinned(options):
+    """Where certificates are pinned one has to be shown, and INFO and /varz both say so."""
+    watched = Watched(options, tls_block(f', pinned_certs: ["{tls.pin_of("alice")}"]'))
+    try:
+        said = Connection.with_info(watched.server.port).info
+        same((said.get("tls_verify"), watched.json("/varz").get("tls_verify")), (True, True),
+             "tls_verify of INFO and /varz")
+        tls.expect_no_way_in(watched.server, tls.context())
+    finally:
+        watched.server.stop()
+
+
 def case_gone_account(options):
     """An account that a reload takes away is not shown any more, and who asks meanwhile is answered."""
     watched = Watched(options, USERS)
@@ -215,4 +227,5 @@ def case_https_refused(options):
             check(sentence in str(failure), f"no word of it: {failure}")
 
 
-ALONE = [case_gone_account, case_lame_duck, case_late, case_secured, case_https, case_https_refused]
+ALONE = [case_pinned, case_gone_account, case_lame_duck, case_late, case_secured, case_https,
+         case_https_refused]
