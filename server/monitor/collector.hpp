@@ -67,6 +67,10 @@ class Collector {
   Collector(const Collector&) = delete;
   Collector& operator=(const Collector&) = delete;
 
+  /// False when no descriptor was left by which shards tell that they have answered. Then nothing
+  /// may be asked.
+  bool running() const { return bell_ >= 0; }
+
   /// What they return lives until the next call.
   const Counters* counters();
   const std::vector<ConnectionPicture>* connections(bool open);

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cassert>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -27,13 +26,15 @@ class Monitor::Impl {
         totals_(context_),
         interval_ns_(context_.options().stats_interval.count()),
         stop_(eventfd(0, EFD_CLOEXEC)) {
-    if (socket.descriptor >= 0) serve(socket.descriptor);
-    auto started = stop_ < 0 ? std::nullopt : core::start_thread([this] { run(); });
+    const bool can_run = stop_ >= 0 && collector_.running();
+    if (socket.descriptor >= 0 && can_run) serve(socket.descriptor);
+    auto started = can_run ? core::start_thread([this] { run(); }) : std::nullopt;
     if (started) {
       thread_ = *std::move(started);
     } else {
       log.error("monitoring: no thread or descriptor is left for it; the server runs without it");
       http_.reset();
+      if (socket.descriptor >= 0 && !can_run) ::close(socket.descriptor);
     }
   }
 

@@ -60,21 +60,40 @@ def few_descriptors(world):
     server.stop()
 
 
+def start_with(world, count, *flags):
+    """A server, or None when it has said that so few descriptors are too few."""
+    try:
+        return world.serve(*flags, prefix=(*CONFINE, "--limit", f"nofile={count}", "--"))
+    except Failure as failure:
+        check("Too many open files" in str(failure) or "descriptor" in str(failure) or
+              "shared" in str(failure), f"{count} descriptors: {failure}")
+        return None
+
+
 @scene("limits: too few descriptors to start with")
 def no_descriptors(world):
     served = 0
     limits = range(3, 30, 1 if world.long else 3)
     for count in limits:
-        try:
-            server = world.serve(prefix=(*CONFINE, "--limit", f"nofile={count}", "--"))
-        except Failure as failure:
-            check("Too many open files" in str(failure) or "descriptor" in str(failure) or
-                  "shared" in str(failure), f"{count} descriptors: {failure}")
-            continue
-        served += 1
-        server.stop()
+        server = start_with(world, count)
+        if server:
+            served += 1
+            server.stop()
     check(served > 0, f"{limits[-1]} descriptors are too few")
     return f"{len(limits) - served} of {len(limits)} limits refused"
+
+
+@scene("limits: descriptors for all but the monitoring")
+def no_descriptor_for_monitoring(world):
+    """Its lack ended the server as if that were a bug."""
+    for count in range(3, 30):
+        server = start_with(world, count, "--stats_interval", "1s")
+        if server:
+            server.stop()
+            without = any("the server runs without it" in line for line in server.log_lines)
+            check(without, f"with {count} descriptors there is monitoring, with fewer no server")
+            return
+    raise Failure("30 descriptors are too few")
 
 
 @scene("limits: no more threads for this user")
