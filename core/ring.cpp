@@ -52,10 +52,7 @@ std::optional<std::string> Ring::open(unsigned submission_entries, unsigned comp
                    IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
     params.cq_entries = completion_entries;
     const int result = io_uring_queue_init_params(submission_entries, &ring_, &params);
-    if (result == 0) {
-      completion_entries_ = params.cq_entries;
-      break;
-    }
+    if (result == 0) break;
     if (result != -ENOMEM || submission_entries <= submission_entries_min) return explain(-result);
     submission_entries /= 2;
     completion_entries /= 2;

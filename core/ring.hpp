@@ -30,12 +30,10 @@ class Ring {
   int enter(int64_t timeout_ns);
 
   io_uring& raw() { return ring_; }
-  unsigned completion_entries() const { return completion_entries_; }
 
  private:
   io_uring ring_{};
   bool open_ = false;
-  unsigned completion_entries_ = 0;
 };
 
 }  // namespace peal::core

@@ -41,7 +41,6 @@ std::string info_line(const Info& info) {
   members.put("server_name", info.server_name);
   members.put("version", info.version);
   members.put("proto", info.proto);
-  members.put_if_any("git_commit", info.git_commit);
   members.put("go", info.go);
   members.put("host", info.host);
   members.put("port", int{info.port});
@@ -51,20 +50,12 @@ std::string info_line(const Info& info) {
   members.put_if_any("tls_verify", info.tls_verify);
   members.put_if_any("tls_available", info.tls_available);
   members.put("max_payload", info.max_payload);
-  members.put_if_any("jetstream", info.jetstream);
   members.put_if_any("client_id", info.client_id);
   members.put_if_any("client_ip", info.client_ip);
   members.put_if_any("nonce", info.nonce);
-  members.put_if_any("cluster", info.cluster);
-  members.put_if_any("cluster_dynamic", info.cluster_dynamic);
-  members.put_if_any("domain", info.domain);
-  members.put_if_any("connect_urls", info.connect_urls);
   members.put_if_any("ldm", info.ldm);
   members.put_if_any("connect_info", info.connect_info);
   members.put_if_any("remote_account", info.remote_account);
-  members.put_if_any("acc_is_sys", info.acc_is_sys);
-  members.put_if_any("api_lvl", info.api_lvl);
-  members.put_if_any("xkey", info.xkey);
   members.put_if_any("peal_version", info.peal_version);
   members.put_if_any("framings", info.framings);
   members.put_if_any("subject_aliases", info.subject_aliases);

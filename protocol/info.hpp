@@ -16,30 +16,21 @@ struct Info {
   std::string server_name;  // Always.
   std::string version;      // Always: clients tell by it what they may use.
   int proto = 1;            // Always.
-  std::string git_commit;
-  std::string go;       // Always: how the server was built.
-  std::string host;     // Always.
-  uint16_t port = 0;    // Always.
-  bool headers = true;  // Always.
+  std::string go;           // Always: how the server was built.
+  std::string host;         // Always.
+  uint16_t port = 0;        // Always.
+  bool headers = true;      // Always.
   bool auth_required = false;
   bool tls_required = false;
   bool tls_verify = false;
   bool tls_available = false;
   uint32_t max_payload = 0;  // Always: bytes, and this client's own limit.
-  bool jetstream = false;
   uint64_t client_id = 0;
   std::string client_ip;
   std::string nonce;
-  std::string cluster;
-  bool cluster_dynamic = false;
-  std::string domain;
-  std::vector<std::string> connect_urls;  // host:port
-  bool ldm = false;                       // The server is leaving.
-  bool connect_info = false;              // This is the one that follows a client's first PING.
+  bool ldm = false;           // The server is leaving.
+  bool connect_info = false;  // This is the one that follows a client's first PING.
   std::string remote_account;
-  bool acc_is_sys = false;
-  int api_lvl = 0;  // Of JetStream.
-  std::string xkey;
   // Ours; clients that do not know them ignore them.
   std::string peal_version;
   std::vector<std::string> framings;  // What CONNECT may ask for.

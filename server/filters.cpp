@@ -46,7 +46,6 @@ uint32_t Filters::find_or_add(const EntryKey& key) {
   if (!key.literal) added->node = trie_.make(key.account, key.filter);
   chain(number, key);
   if (in_others(key)) others_.insert(other_hash(key), number);
-  entries_++;
   return number;
 }
 
@@ -58,7 +57,6 @@ void Filters::remove(uint32_t number, const EntryKey& key) {
   const AccountId account = key.account;  // The key may view the text of the entry.
   pool_.free(number);
   if (node != none) trie_.prune(account, node);
-  entries_--;
 }
 
 /// The plain entry goes to the front; a queue group behind the first, which need not be touched

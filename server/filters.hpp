@@ -67,7 +67,6 @@ class Filters {
            (entry.literal() ? 0 : SubjectTrie::path_bytes(entry.filter()));
   }
 
-  size_t entries() const { return entries_; }
   size_t bytes() const { return literals_.bytes() + others_.bytes() + trie_.bytes(); }
 
  private:
@@ -88,7 +87,6 @@ class Filters {
   core::HashIndex literals_;  // Chains of literal filters.
   core::HashIndex others_;    // Every entry that is not the plain one of a literal filter.
   SubjectTrie trie_;
-  size_t entries_ = 0;
 };
 
 }  // namespace peal::server

@@ -42,7 +42,6 @@ void SubjectTrie::prune(AccountId account, uint32_t number) {
       node(parent).children--;
     }
     pool_.free(number);
-    nodes_--;
     number = parent;
   }
 }
@@ -140,7 +139,6 @@ uint32_t SubjectTrie::add_node(uint32_t parent, std::string_view token) {
   Node* const added = new (pool_.at(number)) Node{.parent = parent};
   added->token_bytes = static_cast<uint32_t>(token.size());
   if (!token.empty()) std::memcpy(static_cast<void*>(added + 1), token.data(), token.size());
-  nodes_++;
   return number;
 }
 

@@ -50,7 +50,6 @@ class SubjectTrie {
   /// What the nodes of a filter take that shares none of them.
   static size_t path_bytes(std::string_view filter);
 
-  size_t nodes() const { return nodes_; }
   size_t bytes() const;
 
  private:
@@ -100,7 +99,6 @@ class SubjectTrie {
   core::HashIndex edges_;
   std::vector<uint32_t> roots_;  // By account.
   std::vector<Step> branches_;   // Not yet walked; fewer than there are nodes. Kept for its memory.
-  size_t nodes_ = 0;
 };
 
 }  // namespace peal::server

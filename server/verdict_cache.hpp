@@ -41,8 +41,6 @@ class VerdictCache {
     return true;
   }
 
-  size_t bytes() const { return entries_ == nullptr ? 0 : entries_max * sizeof(Entry); }
-
  private:
   struct alignas(64) Entry {
     uint64_t permissions = 0;  // None have that number.

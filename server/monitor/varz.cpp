@@ -125,11 +125,6 @@ Response varz(Context& context, Query&) {
   json.key("go").value(info.go);
   json.key("host").value(info.host);
   json.key("port").value(int64_t{info.port});
-  if (!info.connect_urls.empty()) {
-    json.key("connect_urls").begin_array();
-    for (const std::string& url : info.connect_urls) json.value(url);
-    json.end_array();
-  }
   write_security(json, context);
   write_settings(json, context);
   json.key("start").value(time_text(context.start_unix_ns));

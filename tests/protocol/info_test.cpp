@@ -15,7 +15,6 @@ TEST_CASE("info: writes all it is told, in nats-server's order") {
   info.server_id = "N";
   info.server_name = "name";
   info.version = "2.15.1";
-  info.git_commit = "c";
   info.go = "peal";
   info.host = "0.0.0.0";
   info.port = 65535;
@@ -24,32 +23,22 @@ TEST_CASE("info: writes all it is told, in nats-server's order") {
   info.tls_verify = true;
   info.tls_available = true;
   info.max_payload = 1048576;
-  info.jetstream = true;
   info.client_id = 18446744073709551615u;
   info.client_ip = "127.0.0.1";
   info.nonce = "n";
-  info.cluster = "C";
-  info.cluster_dynamic = true;
-  info.domain = "d";
-  info.connect_urls = {"a:1", "b:2"};
   info.ldm = true;
   info.connect_info = true;
   info.remote_account = "$G";
-  info.acc_is_sys = true;
-  info.api_lvl = 5;
-  info.xkey = "X";
   info.peal_version = "0.1.0";
   info.framings = {"text", "binary/1"};
   info.subject_aliases = 256;
   CHECK(info_line(info) ==
         "INFO {\"server_id\":\"N\",\"server_name\":\"name\",\"version\":\"2.15.1\",\"proto\":1,"
-        "\"git_commit\":\"c\",\"go\":\"peal\",\"host\":\"0.0.0.0\",\"port\":65535,\"headers\":true,"
+        "\"go\":\"peal\",\"host\":\"0.0.0.0\",\"port\":65535,\"headers\":true,"
         "\"auth_required\":true,\"tls_required\":true,\"tls_verify\":true,\"tls_available\":true,"
-        "\"max_payload\":1048576,\"jetstream\":true,\"client_id\":18446744073709551615,"
-        "\"client_ip\":\"127.0.0.1\",\"nonce\":\"n\",\"cluster\":\"C\",\"cluster_dynamic\":true,"
-        "\"domain\":\"d\",\"connect_urls\":[\"a:1\",\"b:2\"],\"ldm\":true,\"connect_info\":true,"
-        "\"remote_account\":\"$G\",\"acc_is_sys\":true,\"api_lvl\":5,\"xkey\":\"X\","
-        "\"peal_version\":\"0.1.0\",\"framings\":[\"text\",\"binary/1\"],"
+        "\"max_payload\":1048576,\"client_id\":18446744073709551615,"
+        "\"client_ip\":\"127.0.0.1\",\"nonce\":\"n\",\"ldm\":true,\"connect_info\":true,"
+        "\"remote_account\":\"$G\",\"peal_version\":\"0.1.0\",\"framings\":[\"text\",\"binary/1\"],"
         "\"subject_aliases\":256} \r\n");
 }
 

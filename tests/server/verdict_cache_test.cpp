@@ -24,7 +24,6 @@ TEST_CASE("verdict cache: the verdict is that of the permissions that are asked 
   const Permissions odd(allowing({"s.odd.>"}, {}));
   CHECK(even.number() != odd.number());
   VerdictCache cache(1);
-  CHECK(cache.bytes() == 0);
   for (int round = 0; round < 3; round++) {
     for (int i = 0; i < 3000; i++) {
       const std::string tail = std::to_string(i) + std::string(i % 80, 'x');
@@ -35,7 +34,6 @@ TEST_CASE("verdict cache: the verdict is that of the permissions that are asked 
       }
     }
   }
-  CHECK(cache.bytes() == 64 * VerdictCache::entries_max);
 }
 
 TEST_CASE("verdict cache: what was allowed once is not what others are allowed behind it") {
