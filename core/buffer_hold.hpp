@@ -4,7 +4,6 @@
 // which buffer it is, only others know.
 
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 
 namespace peal::core {

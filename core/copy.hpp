@@ -3,7 +3,6 @@
 // bytes, which is what most messages have. Reads and writes no byte outside of what is copied.
 
 #include <cstddef>
-#include <cstdint>
 #include <cstring>
 
 namespace peal::core {

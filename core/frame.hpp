@@ -3,7 +3,6 @@
 // shard. It knows its length and how many hold it. Whoever lets go last frees it.
 
 #include <atomic>
-#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -5,7 +5,6 @@
 // turn.
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 

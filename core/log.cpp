@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 
-#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <ctime>

@@ -1,8 +1,6 @@
 // What it costs to hand a record from one shard to another: the work itself, in one thread, and the
 // way of the cache lines, between two threads on two processors that never sleep.
 
-#include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <string>

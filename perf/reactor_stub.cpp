@@ -2,7 +2,6 @@
 
 #include <time.h>
 
-#include <cassert>
 #include <vector>
 
 #include "core/reactor.hpp"

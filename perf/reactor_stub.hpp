@@ -3,7 +3,6 @@
 // what a connection receives is put in its mouth, and what it sends is taken at once. The third
 // implementation of the seam in core/reactor.hpp, chosen at link time.
 
-#include <cstddef>
 #include <cstdint>
 #include <string_view>
 

@@ -1,12 +1,10 @@
 // What it costs to wake a shard: MSG_RING between two reactors on two processors, to one that
 // sleeps in its ring, to one that runs and never sleeps, and many at once, seen from the sender.
 
-#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <future>
-#include <memory>
 #include <optional>
 #include <string>
 #include <thread>

@@ -1,7 +1,5 @@
 // What a connection has a time for: pings, deadlines, what it may take to come in and to leave.
 
-#include <algorithm>
-
 #include "protocol/writer.hpp"
 #include "server/connection.hpp"
 #include "server/shard.hpp"

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <string_view>
-#include <vector>
 
 #include "core/block_pool.hpp"
 #include "core/hash.hpp"

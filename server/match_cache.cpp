@@ -1,6 +1,5 @@
 #include "server/match_cache.hpp"
 
-#include <cassert>
 #include <cstring>
 #include <memory>
 #include <new>

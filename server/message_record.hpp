@@ -4,7 +4,6 @@
 #include <new>
 #include <span>
 #include <string_view>
-#include <utility>
 
 #include "core/copy.hpp"
 #include "server/connection.hpp"

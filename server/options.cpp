@@ -2,11 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <cxxopts.hpp>
-#include <limits>
 #include <span>
 #include <string_view>
 #include <utility>

@@ -3,7 +3,6 @@
 // force, and taken over as a whole or not at all. It knows the order of these steps; what a change
 // means to connections is the server's to know.
 
-#include <optional>
 #include <string>
 #include <vector>
 

@@ -3,7 +3,6 @@
 #include "server/router.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <cstring>
 
 #include "protocol/limits.hpp"

@@ -7,8 +7,6 @@
 #include <openssl/sha.h>
 
 #include <array>
-#include <cassert>
-#include <cstdlib>
 #include <memory>
 
 #include "core/memory.hpp"

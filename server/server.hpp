@@ -2,7 +2,6 @@
 // Starts the shards and ends them. It holds what they share and no traffic: a message never passes
 // through here. Its functions may be called from any thread but a shard's.
 
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>

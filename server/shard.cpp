@@ -1,7 +1,6 @@
 #include "server/shard.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <thread>
 
 #include "core/clock.hpp"

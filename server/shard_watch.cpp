@@ -1,6 +1,5 @@
 #include "server/shard_watch.hpp"
 
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>

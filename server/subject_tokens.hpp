@@ -3,7 +3,6 @@
 // subject. Hashes are made when they are asked for: most walks end before the subject does.
 
 #include <cstdint>
-#include <cstring>
 #include <string_view>
 #include <vector>
 

@@ -7,9 +7,7 @@
 #include <openssl/x509.h>
 
 #include <algorithm>
-#include <cassert>
 #include <cstring>
-#include <limits>
 
 #include "core/memory.hpp"
 

@@ -3,7 +3,6 @@
 // made of it in websocket_upgrade.hpp.
 
 #include <chrono>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>

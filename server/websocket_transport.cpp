@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cassert>
-#include <cerrno>
 #include <utility>
 
 #include "server/connection.hpp"

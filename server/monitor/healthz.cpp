@@ -1,7 +1,5 @@
 // /healthz: whether the server serves, for those who restart it when it does not.
 
-#include <fmt/format.h>
-
 #include <initializer_list>
 
 #include "server/monitor/endpoints.hpp"

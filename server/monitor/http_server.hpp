@@ -4,7 +4,6 @@
 //
 // One thread runs it, over and over.
 
-#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>

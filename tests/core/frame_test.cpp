@@ -6,7 +6,6 @@
 #include <cstring>
 #include <string_view>
 #include <thread>
-#include <vector>
 
 namespace peal::core {
 namespace {

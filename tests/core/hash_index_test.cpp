@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
-#include <map>
 #include <random>
 #include <set>
 #include <vector>

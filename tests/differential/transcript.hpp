@@ -2,7 +2,6 @@
 // What a server said in a session, and whether two servers said the same. Here is what may differ
 // between any two servers, and between nats-server and Peal by the table of docs/protocol.md.
 
-#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>

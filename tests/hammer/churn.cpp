@@ -2,6 +2,8 @@
 
 #include "scenario.hpp"
 
+#include <algorithm>
+
 namespace hammer {
 
 namespace {

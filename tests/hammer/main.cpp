@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <random>
 
 #include "scenario.hpp"

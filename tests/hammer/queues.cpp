@@ -4,6 +4,8 @@
 
 #include "scenario.hpp"
 
+#include <algorithm>
+
 namespace hammer {
 
 namespace {

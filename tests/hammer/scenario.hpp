@@ -3,7 +3,6 @@
 // What a scenario is, and the tools that all of them use. A scenario proves one promise of the
 // server across many connections; it returns its figures, or throws a Failure.
 
-#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>

@@ -4,7 +4,6 @@
 // hide another.
 
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>

@@ -4,9 +4,6 @@
 
 #include <doctest/doctest.h>
 
-#include <memory>
-#include <vector>
-
 #include "tests/sim/client.hpp"
 #include "tests/sim/peal_server.hpp"
 #include "tests/sim/runner.hpp"

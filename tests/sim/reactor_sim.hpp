@@ -40,8 +40,6 @@
 //  that is no descriptor; wait() before give_back(); a change of a send's memory before its
 //  completion has been handed over; an empty send, or one of more than 16 parts.
 
-#include <array>
-#include <memory>
 #include <span>
 #include <vector>
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
+#include <vector>
 
 #include "tests/sim/scripts.hpp"
 

@@ -22,7 +22,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "tests/sim/client.hpp"
 #include "tests/sim/oracle.hpp"

@@ -3,7 +3,6 @@
 // refusal. It plays the caller of the parser: keeps what was not consumed, and comes back with
 // more. It knows the contract of parser.hpp, and holds the parser to it.
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

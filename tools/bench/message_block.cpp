@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cassert>
 
 #include "protocol/binary_writer.hpp"
 #include "protocol/limits.hpp"

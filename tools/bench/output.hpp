@@ -3,7 +3,6 @@
 
 #include <optional>
 #include <string>
-#include <variant>
 
 #include "tools/bench/options.hpp"
 #include "tools/bench/result.hpp"

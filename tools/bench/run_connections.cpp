@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
-#include <optional>
 
 #include "tools/bench/clock.hpp"
 #include "tools/bench/crew.hpp"
