@@ -101,9 +101,9 @@ bool Connection::identify(protocol::ConnectOptions& options) {
 void Connection::on_proof(bool holds) {
   if (!open() || (pauses_ & pause_proof) == 0) return;
   if (user_ == nullptr && !security().auth_required()) {
-    const protocol::ConnectOptions wishes = std::move(admission_->wishes);
+    protocol::ConnectOptions wishes = std::move(admission_->wishes);
     admit_anybody();
-    accept_wishes(wishes);
+    accept_wishes(std::move(wishes));
     return resume(pause_proof);
   }
   Attempt proven;
@@ -111,8 +111,8 @@ void Connection::on_proof(bool holds) {
     proven.user = security().find_again(*admission_->user);  // There may have been a reload.
   }
   if (!holds || proven.user == nullptr) return refuse_admission(admission_->wishes);
-  const protocol::ConnectOptions wishes = std::move(admission_->wishes);
-  if (admit(proven)) accept_wishes(wishes);
+  protocol::ConnectOptions wishes = std::move(admission_->wishes);
+  if (admit(proven)) accept_wishes(std::move(wishes));
   resume(pause_proof);
 }
 

@@ -101,11 +101,11 @@ void Connection::on_connect(const protocol::Command& command) {
   if (options.new_account || !options.account.empty()) return refuse_admission();
   if (!identify(options)) return;
   forget_secrets(options);
-  accept_wishes(options);
+  accept_wishes(std::move(options));
 }
 
 // Of a client that is known to be who it says.
-void Connection::accept_wishes(const protocol::ConnectOptions& options) {
+void Connection::accept_wishes(protocol::ConnectOptions&& options) {
   using protocol::Refusal;
   if (options.protocol < 0 || options.protocol > 1) {
     return refuse(Refusal::invalid_client_protocol);

@@ -271,7 +271,7 @@ class Connection {
   // Commands.
   Verdict apply(const protocol::Command& command);
   void on_connect(const protocol::Command& command);
-  void accept_wishes(const protocol::ConnectOptions& options);
+  void accept_wishes(protocol::ConnectOptions&& options);
   Verdict publish_if_permitted(const protocol::Command& command);
   Verdict deny_publish(const protocol::Command& command, protocol::Refusal refusal,
                        std::string_view denied);
