@@ -67,7 +67,7 @@ void Connection::start() {
 // with the kernel.
 void Connection::arm_recv() {
   assert(!recv_armed_);
-  recv_queued_ = false;
+  assert(!recv_queued_);
   recv_armed_ = true;
   recv_cancelled_ = false;
   core::Reactor& reactor = shard_.reactor();
@@ -76,6 +76,13 @@ void Connection::arm_recv() {
   } else {
     reactor.recv(descriptor_, token(OpKind::recv));
   }
+}
+
+void Connection::arm_recv_if_wanted() {
+  recv_queued_ = false;
+  const bool wanted =
+      open() ? reads() && ended_ == CloseReason::none : lingers_ && state_ == State::closing;
+  if (wanted && !recv_armed_) arm_recv();
 }
 
 void Connection::cancel_recv() {

@@ -90,14 +90,8 @@ class Connection {
   /// The same for a subscriber of another shard. That says so again while it is slow, but one read
   /// after another could come before it: until then the connection is held after each.
   void stall_for_other_shard(uint16_t stall_ms);
-  /// Receives again, when the pool has buffers and wants_recv() says so.
-  void arm_recv();
-  bool wants_recv() {
-    recv_queued_ = false;
-    return (open() ? reads() && ended_ == CloseReason::none
-                   : lingers_ && state_ == State::closing) &&
-           !recv_armed_;
-  }
+  /// The receive buffer that it waited for may be there: receives again, if it still wants to.
+  void arm_recv_if_wanted();
   /// Sends what the turn has appended.
   void flush();
   /// Helpers have found out whether it is who it said.
@@ -243,6 +237,7 @@ class Connection {
   void on_bytes(std::string_view bytes);
   void end(CloseReason reason, int error);
   void read_on();
+  void arm_recv();
   void cancel_recv();
   std::string_view complete_carried(std::string_view bytes);
   bool take_proxy_header(std::string_view& bytes);

@@ -83,7 +83,7 @@ void Shard::arm_starved() {
     const Handle each = starved_.front();
     starved_.pop_front();
     Connection* connection = find(each.slot, each.generation);
-    if (connection != nullptr && connection->wants_recv()) connection->arm_recv();
+    if (connection != nullptr) connection->arm_recv_if_wanted();
   }
 }
 
