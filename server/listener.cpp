@@ -12,8 +12,6 @@ namespace peal::server {
 Listener::Listener(Shard& shard, int descriptor, uint32_t index, Door door)
     : shard_(shard), descriptor_(descriptor), token_{core::OpKind::accept, index, 0}, door_(door) {}
 
-void Listener::start() { arm(); }
-
 void Listener::arm() {
   retry_ns_ = INT64_MAX;
   for (; accepts_ < accepts_max; accepts_++) shard_.reactor().accept(descriptor_, token_);

@@ -20,7 +20,8 @@ class Listener {
   /// `index` names it among the listeners of its shard.
   Listener(Shard& shard, int descriptor, uint32_t index, Door door);
 
-  void start();
+  /// Accepts, as many at a time as may come in a turn.
+  void arm();
   void on_accept(const core::Completion& done);
   /// Accepts again after a pause that a lack of descriptors had forced.
   void on_turn(int64_t now_ns);
@@ -35,7 +36,6 @@ class Listener {
   static constexpr int64_t retry_min_ns = 10'000'000;
   static constexpr int64_t retry_max_ns = core::second_ns;
 
-  void arm();
   void close_if_idle();
   void place(int descriptor);
   ShardId least_loaded();

@@ -73,11 +73,10 @@ class Router {
   /// it was.
   size_t on_record(ShardId from, std::string_view record);
 
-  /// Whether nobody has any part of the request any more, now that these are lost.
-  bool is_lost(const NoRespondersHead& notice);
-  /// Tells a connection of this shard that its request reached nobody.
-  void answer_no_responders(Connection& requester, std::string_view subject,
-                            std::string_view reply);
+  /// Parts of a request that a connection of this shard has made reached nobody. It is told when no
+  /// other part did.
+  void on_no_responders(const NoRespondersHead& notice, std::string_view subject,
+                        std::string_view reply);
 
   /// Payload that nobody is sent, kept for the next runs: 1 MiB at most.
   size_t kept_bytes() const;
@@ -200,6 +199,8 @@ class Router {
   void hold_for_sole(ShardId there, Connection& publisher, uint16_t hold_ms);
   void hold_back(ShardId origin, const MessageHead& head, bool sole, uint16_t hold_ms);
   uint32_t parts_handed_over() const;
+  void answer_no_responders(Connection& requester, std::string_view subject,
+                            std::string_view reply);
   void report_lost(const MessageExtension& extension, const MessageHead& head,
                    const Message& message, uint32_t parts);
 

@@ -79,7 +79,7 @@ void Router::on_hold(ShardId there, const StallRecord& record) {
     pressures_[there].hold_ms = 0;
     return;
   }
-  Connection* const publisher = shard_.find(record.slot, record.generation);
+  Connection* const publisher = shard_.find({record.slot, record.generation});
   if (publisher == nullptr) return;
   record.sole ? hold_for_sole(there, *publisher, record.stall_ms)
               : publisher->stall_for_other_shard(record.stall_ms);
@@ -137,7 +137,7 @@ void Router::bite(Connection& publisher, ShardId there, size_t bytes) {
 void Router::end_turn() {
   bitten_bytes_ = 0;
   if (!presses_) return;
-  const Connection* const slow = shard_.find(slow_slot_, slow_generation_);
+  const Connection* const slow = shard_.find({slow_slot_, slow_generation_});
   if (slow != nullptr && slow->open() && shard_.is_slow(*slow)) return;
   presses_ = false;
   const StallRecord none{RecordKind::stall, true, 0, 0, 0};

@@ -122,7 +122,7 @@ void Router::deliver_record(const Plan& plan, const MessageHead& head,
                             const Message& message) {
   // A queue message that was sent on may come back to where its publisher is, who may not want it.
   const Connection* publisher = extension.origin_shard == shard_.id()
-                                    ? shard_.find(head.origin_slot, head.origin_generation)
+                                    ? shard_.find({head.origin_slot, head.origin_generation})
                                     : nullptr;
   uint32_t lost = 0;  // Parts that nobody here takes, and that nobody else is asked to take.
   const bool sole = is_sole(head, plan);
@@ -192,15 +192,19 @@ void Router::report_lost(const MessageExtension& extension, const MessageHead& h
   notice.request = extension.request;
   notice.parts = parts;
   const ShardId origin = extension.origin_shard;
-  if (origin == shard_.id()) return shard_.on_no_responders(notice, text.subject, text.reply);
+  if (origin == shard_.id()) return on_no_responders(notice, text.subject, text.reply);
   std::string record(sizeof notice + text.subject.size() + text.reply.size(), '\0');
   put(put(put(record.data(), &notice, sizeof notice), text.subject), text.reply);
   if (!shard_.link().send_control(origin, record)) shard_.stats().side_list_dropped++;
 }
 
 // A request in one part is lost with it. Of others the parts are counted, here where it comes from.
-bool Router::is_lost(const NoRespondersHead& notice) {
-  return notice.request == 0 || open_requests_.lose(notice.request, notice.parts);
+void Router::on_no_responders(const NoRespondersHead& notice, std::string_view subject,
+                              std::string_view reply) {
+  if (notice.request != 0 && !open_requests_.lose(notice.request, notice.parts)) return;
+  Connection* const requester = shard_.find({notice.slot, notice.generation});
+  if (requester == nullptr || !requester->open()) return;
+  answer_no_responders(*requester, subject, reply);
 }
 
 // As nats-server has it: the requester hears it through a plain subscription of its own connection,

@@ -84,7 +84,7 @@ Shard::~Shard() { state_.helper_inboxes[id()].attach(nullptr); }
 void Shard::listen(int descriptor, Door door) {
   const auto index = static_cast<uint32_t>(listeners_.size());
   listeners_.push_back(std::make_unique<Listener>(*this, descriptor, index, door));
-  listeners_.back()->start();
+  listeners_.back()->arm();
 }
 
 bool Shard::tick() {
@@ -232,7 +232,7 @@ void Shard::note_completions(std::span<const core::Completion> completions) {
 void Shard::complete_sends(std::span<const core::Completion> completions) {
   for (const core::Completion& done : completions) {
     if (done.token.kind != OpKind::send) continue;
-    if (Connection* connection = find(done.token.slot, done.token.generation)) {
+    if (Connection* connection = find({done.token.slot, done.token.generation})) {
       connection->on_send(done);
     }
   }
@@ -242,7 +242,7 @@ void Shard::complete(std::span<const core::Completion> completions) {
   for (const core::Completion& done : completions) {
     switch (done.token.kind) {
       case OpKind::recv:
-        if (Connection* connection = find(done.token.slot, done.token.generation)) {
+        if (Connection* connection = find({done.token.slot, done.token.generation})) {
           connection->on_recv(done);
         }
         break;
@@ -260,7 +260,7 @@ void Shard::complete(std::span<const core::Completion> completions) {
 
 void Shard::take_helper_results() {
   for (const HelperResult& result : state_.helper_inboxes[id()].take()) {
-    if (Connection* connection = find(result.slot, result.generation)) {
+    if (Connection* connection = find({result.slot, result.generation})) {
       switch (result.of) {
         case HelperResult::Of::proof:
           connection->on_proof(result.holds);
@@ -296,15 +296,11 @@ Deflater& Shard::deflater() {
 
 // ---- Connections.
 
-Connection* Shard::find(uint32_t slot, uint32_t generation) {
-  return connection_at({slot, generation});
-}
-
-Connection* Shard::connection_at(Handle each) const {
-  if (each.slot >= connections_.size() || generations_[each.slot] != each.generation) {
+Connection* Shard::find(Handle handle) const {
+  if (handle.slot >= connections_.size() || generations_[handle.slot] != handle.generation) {
     return nullptr;
   }
-  return connections_[each.slot].get();
+  return connections_[handle.slot].get();
 }
 
 void Shard::adopt(int descriptor, uint64_t cid, Door door) {
@@ -359,7 +355,7 @@ void Shard::flush_dirty() {
   // A flush may find that a connection is done, which marks others but flushes none anew this turn.
   flushing_.swap(dirty_);
   for (const Handle each : flushing_) {
-    if (Connection* connection = find(each.slot, each.generation)) connection->flush();
+    if (Connection* connection = find(each)) connection->flush();
   }
   flushing_.clear();
 }
@@ -371,7 +367,7 @@ void Shard::forget_closed() {
   unsigned budget = unsubscribes_per_turn;
   while (!closing_.empty() && budget > 0) {
     const Handle each = closing_.front();
-    Connection* connection = find(each.slot, each.generation);
+    Connection* connection = find(each);
     if (connection != nullptr) {
       for (; budget > 0 && connection->owned() != no_subscription; budget--) {
         connection->end_subscription(*interest_.at(connection->owned()));
@@ -424,7 +420,7 @@ void Shard::on_failed_handshake(const Connection& connection, std::string_view e
 // spared.
 bool Shard::memory_watch_due() const {
   if (now_ns() >= memory_watch_ns_) return true;
-  if (over_budget_) return connection_at(cut_off_) == nullptr;
+  if (over_budget_) return find(cut_off_) == nullptr;
   const auto budget = static_cast<int64_t>(state_.memory_budget_bytes);
   return core::ledger().total() - memory_watched_bytes_ > budget / memory_budget_parts;
 }

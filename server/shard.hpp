@@ -42,6 +42,12 @@ namespace peal::server {
 
 class Shard final : public core::Lendable {
  public:
+  /// Names a connection without pointing to it.
+  struct Handle {
+    uint32_t slot;
+    uint32_t generation;
+  };
+
   /// On the thread that will run it. `seed` is chance for everything that chooses.
   Shard(ShardId id, ServerState& state, core::Mesh& mesh, core::Reactor& reactor, core::Log& log,
         uint64_t seed);
@@ -97,7 +103,7 @@ class Shard final : public core::Lendable {
   }
 
   /// nullptr when it has gone.
-  Connection* find(uint32_t slot, uint32_t generation);
+  Connection* find(Handle handle) const;
   /// Whoever is in this slot, if anybody is; slots are counted from 0 to slots().
   Connection* at(size_t slot) { return connections_[slot].get(); }
   size_t slots() const { return connections_.size(); }
@@ -151,18 +157,12 @@ class Shard final : public core::Lendable {
   void on_refused_admission(const Connection& connection, std::string_view who);
   /// A client has failed to speak TLS as it should. Logged at a bounded rate too.
   void on_failed_handshake(const Connection& connection, std::string_view error);
-  void on_no_responders(const NoRespondersHead& notice, std::string_view subject,
-                        std::string_view reply);
 
   // ---- For tests and monitoring.
   size_t connections() const { return connections_open_; }
   ShardId id() const { return link_.here(); }
 
  private:
-  struct Handle {
-    uint32_t slot;
-    uint32_t generation;
-  };
   struct Parked {
     Handle connection;
     size_t record_bytes;
@@ -205,7 +205,6 @@ class Shard final : public core::Lendable {
   void answer_roll_call();
   void follow_settings();
   void close_newest(uint32_t count);
-  Connection* connection_at(Handle each) const;
   bool memory_watch_due() const;
   void watch_memory();
   void watch_index();

@@ -285,7 +285,7 @@ void ShardLink::on_control(ShardId from, std::string_view record, Shard& shard) 
     case RecordKind::no_responders: {
       const auto head = take_head<NoRespondersHead>(record);
       const std::string_view subject = take(record, head.subject_bytes);
-      return shard.on_no_responders(head, subject, take(record, head.reply_bytes));
+      return shard.router().on_no_responders(head, subject, take(record, head.reply_bytes));
     }
     case RecordKind::message:
       break;

@@ -14,14 +14,14 @@ static constexpr size_t room_to_resume_part = 4;
 void Shard::resume_waiting() {
   if (!fences_.empty()) {
     fences_.check([this](uint32_t slot, uint32_t generation) {
-      if (Connection* connection = find(slot, generation)) connection->on_fence_reached();
+      if (Connection* connection = find({slot, generation})) connection->on_fence_reached();
     });
   }
   while (!stalled_.empty() && stalled_.front().until_ns <= now_ns()) {
     const Handle each = stalled_.front().connection;
     std::pop_heap(stalled_.begin(), stalled_.end());
     stalled_.pop_back();
-    if (Connection* connection = find(each.slot, each.generation)) {
+    if (Connection* connection = find(each)) {
       connection->resume(pause_stall);
     }
   }
@@ -37,7 +37,7 @@ void Shard::give_shares() {
   while (!waiting_.empty() && !budget_.turn_is_full()) {
     const Handle each = waiting_.front();
     waiting_.pop_front();
-    if (Connection* connection = find(each.slot, each.generation)) {
+    if (Connection* connection = find(each)) {
       connection->resume(pause_share);
     }
   }
@@ -52,7 +52,7 @@ void Shard::resume_parked() {
       const Handle each = waiting.front().connection;
       waiting.pop_front();
       parked_count_--;
-      if (Connection* connection = find(each.slot, each.generation)) {
+      if (Connection* connection = find(each)) {
         connection->resume(pause_room);
       }
     }
@@ -65,7 +65,7 @@ void Shard::resume_telling() {
   for (size_t count = telling_.size(); count > 0 && link_.tell_interest(); count--) {
     const Handle each = telling_.front();
     telling_.pop_front();
-    if (Connection* connection = find(each.slot, each.generation)) {
+    if (Connection* connection = find(each)) {
       connection->resume(pause_interest);
     }
   }
@@ -82,17 +82,9 @@ void Shard::arm_starved() {
   for (unsigned buffers = reactor_.receive_buffers(); buffers > 0 && !starved_.empty(); buffers--) {
     const Handle each = starved_.front();
     starved_.pop_front();
-    Connection* connection = find(each.slot, each.generation);
+    Connection* connection = find(each);
     if (connection != nullptr) connection->arm_recv_if_wanted();
   }
-}
-
-void Shard::on_no_responders(const NoRespondersHead& notice, std::string_view subject,
-                             std::string_view reply) {
-  if (!router_.is_lost(notice)) return;
-  Connection* connection = find(notice.slot, notice.generation);
-  if (connection == nullptr || !connection->open()) return;
-  router_.answer_no_responders(*connection, subject, reply);
 }
 
 }  // namespace peal::server

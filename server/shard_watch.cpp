@@ -1,7 +1,5 @@
 #include "server/shard_watch.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <string_view>
 
@@ -17,18 +15,6 @@ namespace {
 constexpr unsigned trace_lines_per_second = 100;
 
 }  // namespace
-
-WatchSlot::WatchSlot() {
-  answer_.connections.resize(connections_per_slice);
-  answer_.subscriptions.resize(subscriptions_per_slice);
-}
-
-void WatchSlot::answered() {
-  asked_.store(false, std::memory_order_release);
-  const uint64_t one = 1;
-  if (bell_ >= 0) [[maybe_unused]]
-    const ssize_t written = ::write(bell_, &one, sizeof one);
-}
 
 ShardWatch::ShardWatch(Shard& shard, WatchSlot& slot)
     : shard_(shard),
