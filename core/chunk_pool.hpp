@@ -1,7 +1,8 @@
 #pragma once
 // Memory for bytes that wait to be sent: chunks of a few sizes, kept for reuse in the order that
 // finds them warm. A connection with a line to send takes a small one; one that streams takes large
-// ones. It knows sizes; it must never know what is in a chunk. One thread.
+// ones. It knows sizes; it must never know what is in a chunk. One thread at a
+// time.
 
 #include <array>
 #include <cstddef>

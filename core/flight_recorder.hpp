@@ -3,8 +3,8 @@
 // the turn that it is in. It knows words, numbers and turns; it must never be given what a client
 // said. Written for each completion and each step, never for a message.
 //
-// One thread writes. A report that is written while it goes on may show a line that is half of one
-// operation and half of another.
+// One thread at a time writes. A report that is written while it goes on may show a line that is
+// half of one operation and half of another.
 
 #include <array>
 #include <cstddef>

@@ -1,7 +1,7 @@
 #pragma once
-// One producer thread, one consumer thread, a bounded ring of bytes between them. Records lie in it
-// as they were written, so a message crosses from core to core as one copy in and none out. It
-// knows lengths; what a record means is between the two ends.
+// One producer, one consumer, a bounded ring of bytes between them. Records lie in it as they were
+// written, so a message crosses from core to core as one copy in and none out. It knows lengths;
+// what a record means is between the two ends.
 //
 // The producer writes record after record and publishes them together, so that the shared cache
 // line changes hands once for many messages. Nothing here blocks, grows or drops: a record that
@@ -170,8 +170,8 @@ class Mailbox {
     credit_.store(credit, std::memory_order_seq_cst);
   }
 
-  /// Gives the room of what was popped back to the producer. True when the producer waits for room
-  /// and has enough of it now to go on: it should be woken.
+  /// Gives the room of what was popped back to the producer. True when the producer waits for room:
+  /// it should be woken, and looks itself whether there is enough.
   bool release() {
     if (read_ == released_) return false;
     released_ = read_;

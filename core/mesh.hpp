@@ -48,7 +48,7 @@ class Mesh {
 
   // ---- Acknowledgements have slots of their own, so giving one never needs room.
 
-  /// By `by`'s thread: everything that `of` said on its control lane up to `epoch` is in force.
+  /// By whoever runs `by`: everything that `of` said on its control lane up to `epoch` is in force.
   void acknowledge(unsigned by, unsigned of, uint64_t epoch) {
     acknowledged_[by * shards_ + of].epoch.store(epoch, std::memory_order_seq_cst);
   }

@@ -1,7 +1,9 @@
 #pragma once
-// The seam: operations in, completions out. One reactor belongs to one thread, and everything that
-// a shard asks of the kernel, of the clock or of its fellow shards' sleep goes through here. It
-// knows descriptors and bytes; it must never know what the bytes mean.
+// The seam: operations in, completions out. Everything that a shard asks of the kernel, of the
+// clock or of its fellow shards' sleep goes through here. It knows descriptors and bytes; it must
+// never know what the bytes mean.
+//
+// One reactor belongs to one thread, or while that waits, to whoever has borrowed the baton.
 //
 // Two implementations exist, chosen at link time: reactor_uring.cpp over io_uring, and
 // tests/sim/reactor_sim.cpp over a seeded world in which whole shards run in one thread.
@@ -12,12 +14,11 @@
 //     kernel's mood). The caller arms again if it still wants to. All others complete once.
 //   - A send completes once, with a count that may be short of what was asked, or with an errno.
 //     Its memory must stay as it is until then.
-//   - cancel() ends the operations that carry a token. Each still completes, with what it had done
-//   or
-//     with ECANCELED; completions that were already on their way arrive first.
+//   - cancel() ends the operations that carry a token. Each still completes, with ECANCELED or with
+//     what it had done; completions that were already on their way arrive first.
 //   - Completions of one operation keep their order. Those of different operations may come in any.
-//   - Nothing is called back: completions are handed over by wait() and stay valid until
-//   give_back().
+//   - Nothing is called back: completions are handed over by wait() and stay valid until they are
+//     given back by give_back().
 
 #include <sys/uio.h>
 
@@ -144,7 +145,7 @@ class Reactor {
   void wake(int peer_handle);
 
   /// The same from a thread that has no reactor, at once: a notify completion. The only function
-  /// that another thread may call.
+  /// that any thread may call at any time.
   void notify();
 
   /// Submits what was asked since the last call and returns what has completed. With nothing

@@ -1,7 +1,7 @@
 #pragma once
 // A coarse timing wheel: one due time for each small id, set and cleared in constant time, without
 // memory of its own per timer beyond twelve bytes in a table. It knows ids and ticks; it must never
-// know what is due. One thread.
+// know what is due. One thread at a time.
 //
 // Ids lie in doubly linked lists, one for each slot of the wheel. An id that is due later than one
 // turn of the wheel is found once a turn and left where it is.

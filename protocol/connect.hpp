@@ -33,9 +33,8 @@ struct ConnectOptions {
 /// Keys are told apart without regard to case, the last of equal ones wins, unknown ones are
 /// skipped whatever they hold and however deep it is nested, and bytes that are not UTF-8 pass.
 /// That is nats-server's reading; in these things ours is stricter or more lenient:
-///   - an escape that is half a surrogate pair (`\ud800` alone), or a number beyond what a double
-///   can
-///     hold (`1e999`), is not JSON for us;
+///   - an escape that is half a surrogate pair (`\ud800` alone), or a number that is too large for
+///     a double (`1e999`), is not JSON for us;
 ///   - `import` and `export` are unknown fields, they have no meaning for clients;
 ///   - only ASCII letters have a case.
 bool merge_connect(std::string_view json, ConnectOptions& io);

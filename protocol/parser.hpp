@@ -8,8 +8,8 @@
 //              at any address. `needed_bytes` counts from the beginning of the command: one more
 //              than there are for a line, all of the command for a message whose line is complete.
 //              To come back sooner is allowed, and finds a bad payload end a byte earlier.
-//   refused    The connection is to be closed (see error.hpp); all before was good and was
-//   delivered.
+//   refused    The connection is to be closed (see error.hpp); all before was good, and has been
+//              handed on.
 // However the bytes were cut, the same commands come out, and the same refusal.
 //
 // Where we differ from nats-server 2.15, on purpose:

@@ -44,8 +44,8 @@ Step ReplyParser::next(std::string_view input, Reply& out) {
   return step;
 }
 
-// As Parser::next_plain_pub: a whole MSG with a line of less than 64 bytes, which is nearly all
-// that a load generator sees. Everything else is left to next_line.
+// A whole MSG with a line of less than 64 bytes, which is nearly all that a load generator sees.
+// Everything else is left to next_line.
 bool ReplyParser::next_plain_msg(std::string_view input, Reply& out, size_t& consumed_bytes) {
   if (input.size() < scan::block_bytes + sizeof(uint64_t)) return false;
   const char* const bytes = input.data();

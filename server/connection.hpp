@@ -2,9 +2,9 @@
 // The life of one client: receive, parse, act, send, close. What each command means stands in
 // commands.cpp, where messages go in router.cpp.
 //
-// Only its shard's thread touches it, and only from completions, timers and the turn's end. Closing
-// is a state, not an event: it makes the connection deaf, the kernel is asked to let go, and the
-// object is freed by its shard when the last operation has come back.
+// Whoever runs the shard touches it, nobody else, and only from completions, timers and the turn's
+// end. Closing is a state, not an event: it makes the connection deaf, the kernel is asked to let
+// go, and the object is freed by its shard when the last operation has come back.
 
 #include <cstdint>
 #include <memory>

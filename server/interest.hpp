@@ -15,8 +15,8 @@
 // is searched from end to end, no table is moved at once, and closing a connection with a million
 // subscriptions is a million small steps that the caller may take slice by slice.
 //
-// One thread, the shard's own. Pointers to subscriptions live until reclaim(). A plan lives until
-// the next match() or reclaim(), whatever is subscribed or unsubscribed meanwhile.
+// One thread at a time: whoever runs the shard. Pointers to subscriptions live until reclaim(). A
+// plan lives until the next match() or reclaim(), whatever is subscribed or unsubscribed meanwhile.
 
 #include <cstddef>
 #include <cstdint>

@@ -30,7 +30,7 @@ class InterestChanges {
  public:
   static constexpr uint32_t none = core::BlockPool::none;
 
-  /// `targets` says how many of the `shards` are told: all but one.
+  /// Of so many shards all are told but one.
   InterestChanges(core::BlockPool& pool, ShardId shards)
       : pool_(pool), targets_(shards - 1u), taken_(shards, none) {}
 

@@ -3,7 +3,7 @@
 // counted, and the count is for one line more. It knows time and numbers; the lines are the
 // caller's.
 //
-// One thread.
+// One thread at a time.
 
 #include <cstdint>
 #include <utility>

@@ -7,7 +7,7 @@
 // What is never lost is never heard of again, so the oldest give way to new ones: each shard
 // remembers the last `open_max` of its own.
 //
-// One thread, its shard's.
+// One thread at a time: whoever runs the shard.
 
 #include <cstddef>
 #include <cstdint>

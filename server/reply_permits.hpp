@@ -1,7 +1,7 @@
 #pragma once
 // Which replies one connection may publish to although its permissions name them nowhere: the reply
 // subjects of messages that it was sent, so often and so long as `allow_responses` says. It knows
-// subjects, counts and times. One thread, its connection's.
+// subjects, counts and times. One thread at a time.
 //
 // Bounded: the oldest permit goes when there is no room for another, and a client that is sent more
 // requests than that before it answers the first will see that answer refused.

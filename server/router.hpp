@@ -4,7 +4,7 @@
 // there. Who may be given a message Shard::receiver_of() says. It knows plans, outboxes and links;
 // it must never know a descriptor.
 //
-// One thread, its shard's.
+// One thread at a time: whoever runs the shard.
 
 #include <cstdint>
 #include <memory>

@@ -4,8 +4,8 @@
 // shard's.
 //
 // The order that causality rests on:
-//   - A data record is written only when every change of interest before it is in the control
-//   lanes.
+//   - A data record is written only when every change of interest before it is in the lanes for
+//     control.
 //   - Control lanes are shown to the others before data lanes are.
 //   - A reader takes the heads of all data lanes, then drains all control lanes to their ends, and
 //     only then reads the data.

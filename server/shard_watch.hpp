@@ -3,7 +3,7 @@
 // turn, and remembers the connections that closed last. It knows the shard; who asks, and what for,
 // it must never know.
 //
-// One thread, the shard's.
+// One thread at a time: whoever runs the shard.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,7 +1,7 @@
 // What lies between a connection and its socket, layer by layer: a PROXY header, TLS, WebSocket
 // (websocket_transport.cpp). Here is TLS: the handshake, of which helpers do the slow steps, then
-// records in and out. The life of the connection is in
-// connection.cpp; what is said over it is none of this file's business.
+// records in and out. The life of the connection is in connection.cpp; what is said over it is none
+// of this file's business.
 
 #include <array>
 #include <cassert>

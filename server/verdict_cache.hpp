@@ -3,7 +3,8 @@
 // goes from subject to subject would have them tried for each message. Verdicts of permissions that
 // are no more are never found again, because no others have their number.
 //
-// One thread, its shard's. A table of fixed size that fits in L2, made when it is first needed.
+// One thread at a time: whoever runs the shard. A table of fixed size that fits in L2, made when it
+// is first needed.
 
 #include <array>
 #include <cstddef>
