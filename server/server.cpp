@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <atomic>
 #include <latch>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -190,7 +189,7 @@ class Server::Impl {
   void watch(monitor::MonitorSocket socket);
 
   ServerState state;
-  RollCall roll_call;  // The main thread's.
+  RollCall roll_call;
   const std::string id;
   const std::string name;
   std::vector<ListenAddress> addresses;
@@ -219,7 +218,6 @@ class Server::Impl {
   std::vector<std::string> errors_;
   const bool pinned_;
   std::vector<std::thread> threads_;
-  std::mutex joining_;
   std::unique_ptr<monitor::Monitor> monitor_;  // The last here: it asks all the others.
 };
 
@@ -361,7 +359,6 @@ void Server::Impl::watch(monitor::MonitorSocket socket) {
 }
 
 void Server::Impl::wait() {
-  const std::lock_guard lock(joining_);
   for (std::thread& thread : threads_) {
     if (thread.joinable()) thread.join();
   }

@@ -1,6 +1,6 @@
 #pragma once
 // Starts the shards and ends them. It holds what they share and no traffic: a message never passes
-// through here. Its functions may be called from any thread but a shard's.
+// through here. Its functions are called by one thread, which is no shard's.
 
 #include <functional>
 #include <memory>
@@ -46,7 +46,7 @@ class Server {
   std::optional<std::string> reload_refusal(const Options& options) const;
 
   /// Looks who of the shards has had a turn since the last call of this function, and asks all of
-  /// them for another. By one thread.
+  /// them for another.
   std::vector<RollCall::News> call_roll();
   /// Whether all had, at the last one.
   bool is_alive() const;
