@@ -12,7 +12,6 @@
 // named in config_groups()), made by the functions of config_fields.hpp.
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
