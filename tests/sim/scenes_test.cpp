@@ -516,6 +516,35 @@ TEST_CASE("server: who is held for a subscriber of another shard stays so while 
   }
 }
 
+// Of a-lent-turn-past-its-deadline: a thread that is held lends its shard all the same. Who runs it
+// has not seen what clients have taken since, and must not find them too slow.
+TEST_CASE("server: who has taken all is not cut off because his shard's thread was held") {
+  for (const unsigned subscriber_index : {0u, 1u}) {  // On one of the shards, and one is held.
+    for (const unsigned held : {0u, 1u}) {
+      CAPTURE(subscriber_index);
+      CAPTURE(held);
+      Scenario scenario = with_shards(2);
+      scenario.write_deadline = 100 * ms;
+      Scene scene(2, scenario);
+      Talker& subscriber = scene.talker(subscriber_index);
+      Talker& publisher = scene.talker(1 - subscriber_index);
+      subscriber.say("SUB news 1\r\n");
+      scene.settle(subscriber);
+      subscriber.sip(1);
+      const std::string large(100'000, 'x');
+      publisher.say("PUB news 100000\r\n" + large + "\r\n");
+      scene.run_for(20 * ms, [] { return false; });
+
+      scene.runners[held]->hold(sec);
+      subscriber.sip(SIZE_MAX);
+      scene.run_for(150 * ms, [] { return false; });
+      publisher.say("PUB news 1\r\nx\r\n");
+      REQUIRE(scene.run_for(3 * sec, [&] { return subscriber.messages == 2; }));
+      scene.settle(subscriber);
+    }
+  }
+}
+
 TEST_CASE("server: while an index is full nobody may subscribe, and those who have go on") {
   Scene scene(2, with_shards(2));
   Talker& one = scene.talker(0);
