@@ -1,7 +1,6 @@
 #include "server/shard.hpp"
 
 #include <algorithm>
-#include <thread>
 
 #include "core/clock.hpp"
 
@@ -23,10 +22,6 @@ constexpr int64_t held_ns_max = 500 * millisecond_ns;
 constexpr size_t lent_flushes_max = 4;
 // Sends that are done at once may let more be sent, a few times.
 constexpr unsigned lent_rounds_max = 4;
-
-constexpr int64_t memory_watch_every_ns = 10 * millisecond_ns;
-// By such a part of the budget a shard may grow without looking.
-constexpr int64_t memory_budget_parts = 64;
 
 // Decrypted bytes are parsed so many at a time.
 constexpr size_t plain_memory_bytes = 64 * 1024;
@@ -411,122 +406,6 @@ void Shard::on_failed_handshake(const Connection& connection, std::string_view e
   };
   if (!handshakes_logged_.permits(now_ns(), say_left_out)) return;
   log_.warning("{} - TLS handshake error: {}", connection.label(), error);
-}
-
-// ---- Memory.
-
-// Now and then; at once when this turn brought much. Over the budget, in each turn, but for those
-// in which the one that was cut off last has still to give back what it held: the next one may be
-// spared.
-bool Shard::memory_watch_due() const {
-  if (now_ns() >= memory_watch_ns_) return true;
-  if (over_budget_) return find(cut_off_) == nullptr;
-  const auto budget = static_cast<int64_t>(state_.memory_budget_bytes);
-  return core::ledger().total() - memory_watched_bytes_ > budget / memory_budget_parts;
-}
-
-// Over the budget, whoever holds most of it on any shard is cut off first. Each shard says how much
-// its largest holds, and the one that says most acts. Meanwhile publishers are held at their floor.
-// Who holds less than an equal share of the budget is spared: all like that would be within it, so
-// what is too much is with others, who have not given back yet.
-void Shard::watch_memory() {
-  if (!memory_watch_due()) return;
-  memory_watch_ns_ = now_ns() + memory_watch_every_ns;
-  core::ledger().set(core::Purpose::interest, interest_.memory_bytes());
-  watch_index();
-  memory_watched_bytes_ = core::ledger().total();
-  ServerState::ShardWords& words = state_.shard_words[id()];
-  words.memory_bytes.store(memory_watched_bytes_, std::memory_order_relaxed);
-  over_budget_ = state_.memory_bytes() > static_cast<int64_t>(state_.memory_budget_bytes);
-  if (!over_budget_) {
-    if (words.largest_holding_bytes.load(std::memory_order_relaxed) != 0) {
-      words.largest_holding_bytes.store(0, std::memory_order_relaxed);
-    }
-    return;
-  }
-
-  Connection* largest = nullptr;
-  for (const auto& connection : connections_) {
-    if (!connection || !connection->open()) continue;
-    if (largest == nullptr || connection->held_bytes() > largest->held_bytes()) {
-      largest = connection.get();
-    }
-  }
-  const uint64_t held_bytes = largest == nullptr ? 0 : largest->held_bytes();
-  words.largest_holding_bytes.store(held_bytes, std::memory_order_relaxed);
-  for (const ServerState::ShardWords& other : state_.shard_words) {
-    if (other.largest_holding_bytes.load(std::memory_order_relaxed) > held_bytes) return;
-  }
-  const uint64_t connections = std::max<uint64_t>(1, state_.open_connections());
-  if (largest == nullptr || held_bytes <= state_.memory_budget_bytes / connections) return;
-  cut_off_ = handle(*largest);
-  largest->close(CloseReason::memory_budget);
-}
-
-// What a shard is told by others it must have room for, so all stop before one is full.
-void Shard::watch_index() {
-  if (interest_.nearly_full() == index_full_) return;
-  index_full_ = !index_full_;
-  if (!index_full_) {
-    state_.full_indexes.fetch_sub(1, std::memory_order_relaxed);
-    return;
-  }
-  state_.full_indexes.fetch_add(1, std::memory_order_relaxed);
-  log_.warning("the index of subjects is nearly full, at {} bytes: no more subscriptions are taken",
-               interest_.memory_bytes());
-}
-
-// ---- Sleep.
-
-bool Shard::has_work() const {
-  const bool has_changes = !closing_.empty() || !telling_.empty();
-  return !dirty_.empty() || !waiting_.empty() || !next_turn_.empty() ||
-         (has_changes && !link_.has_backlog()) ||
-         (!starved_.empty() && reactor_.receive_buffers() > 0);
-}
-
-void Shard::decide_sleep() {
-  deadline_ns_ = 0;
-  if (has_work() || polls_on()) return;
-
-  int64_t deadline_ns = timers_.next_ns();
-  if (!stalled_.empty()) deadline_ns = std::min(deadline_ns, stalled_.front().until_ns);
-  for (const auto& listener : listeners_) {
-    deadline_ns = std::min(deadline_ns, listener->next_ns());
-  }
-  deadline_ns = std::min(deadline_ns, leaving_deadline_ns());
-  if (mesh_.shards() > 1 && !may_sleep()) return;
-  deadline_ns_ = deadline_ns;
-}
-
-// For who has cores to spare: whoever has something for a shard that polls need not wake it.
-bool Shard::polls_on() {
-  if (options().busy_poll_us == 0) return false;
-  const bool idle = turn_completions_ == 0 && (mesh_.shards() == 1 || !link_.has_news());
-  if (!idle) poll_until_ns_ = now_ns() + int64_t{options().busy_poll_us} * 1000;
-  if (now_ns() >= poll_until_ns_) return false;
-  if (idle) std::this_thread::yield();  // Clients may be on the same processor.
-  return true;
-}
-
-// Says that we sleep and what we wait for, then looks once more: whoever showed us something before
-// he could read that has not woken us. In a lent turn our thread sleeps already: whoever shows us
-// something meanwhile says so to the borrower.
-bool Shard::may_sleep() {
-  core::Baton& baton = mesh_.baton(id());
-  if (!lent_) baton.announce();
-  bool news = link_.has_news();
-  if (link_.has_backlog()) {
-    link_.want_room_for_backlog();
-    news = news || link_.backlog_can_move();
-  }
-  for (ShardId target = 0; target < parked_.size(); target++) {
-    if (parked_[target].empty()) continue;
-    link_.want_room(target);
-    news = news || link_.room_came(target, bytes_to_resume(target));
-  }
-  if (news && !lent_) baton.keep();
-  return !news;
 }
 
 }  // namespace peal::server
