@@ -18,8 +18,9 @@
 namespace peal::bench {
 namespace {
 
-// How long a server may take for anything of the handshake.
-constexpr int patience_s = 10;
+// How long one send waits. It is short, for one that brings a part of its bytes under way has
+// waited in vain for so long, and does not say so.
+constexpr int send_wait_s = 1;
 
 std::string connect_line(const ServerUrl& url, bool binary) {
   protocol::JsonWriter json;
@@ -43,10 +44,6 @@ void set_timeout(int fd, int which, int ms) {
   setsockopt(fd, SOL_SOCKET, which, &time, sizeof time);
 }
 
-std::string why_closed(const ReplyStream& replies) {
-  return replies.error().empty() ? "the connection was closed" : replies.error();
-}
-
 // INFO is flat where we look, and its texts hold no escapes.
 std::string info_field(std::string_view info, std::string_view name) {
   const std::string key = fmt::format("\"{}\":\"", name);
@@ -65,7 +62,7 @@ std::optional<std::string> shake_hands(Link& link, const Server& server) {
       case Received::nothing:
         return fmt::format("it said no INFO in {} s: is it a NATS server?", patience_s);
       case Received::closed:
-        return why_closed(link.replies());
+        return link.why_gone();
     }
     if (!link.replies().error().empty()) return link.replies().error();
   }
@@ -81,10 +78,10 @@ std::optional<std::string> shake_hands(Link& link, const Server& server) {
     }
     link.replies().expect_frames();
   }
-  if (!link.send_all(server.connect)) return why_closed(link.replies());
+  if (!link.send_all(server.connect)) return link.why_gone();
   while (server.binary && !link.binary()) {
     if (link.replies().receive(link.fd(), 0, [](const auto&) {}) != Received::bytes) {
-      return why_closed(link.replies());
+      return link.why_gone();
     }
     if (!link.replies().error().empty()) return link.replies().error();
   }
@@ -132,6 +129,7 @@ Link::~Link() {
 
 Link::Link(Link&& from) noexcept
     : fd_(std::exchange(from.fd_, -1)),
+      takes_nothing_(from.takes_nothing_),
       tls_(std::move(from.tls_)),
       replies_(std::move(from.replies_)) {}
 
@@ -147,15 +145,26 @@ ssize_t Link::send_some(std::string_view bytes, int flags) {
 }
 
 bool Link::send_all(std::string_view bytes) {
+  int waited_s = 0;
   while (!bytes.empty()) {
     const ssize_t sent = send_some(bytes, 0);
     if (sent <= 0) {
       if (errno == EINTR) continue;
+      takes_nothing_ = errno == EAGAIN;
+      waited_s += send_wait_s;
+      if (takes_nothing_ && waited_s < patience_s) continue;
       return false;
     }
+    waited_s = 0;
     bytes.remove_prefix(size_t(sent));
   }
   return true;
+}
+
+std::string Link::why_gone() const {
+  if (!replies_.error().empty()) return replies_.error();
+  if (takes_nothing_) return took_nothing();
+  return "the server closed the connection";
 }
 
 bool Link::send_word(std::string_view line, protocol::Operation operation) {
@@ -183,7 +192,7 @@ bool Link::answer_pings() {
 
 std::optional<std::string> Link::barrier() {
   const uint64_t pongs = replies_.pongs();
-  if (!send_ping()) return why_closed(replies_);
+  if (!send_ping()) return why_gone();
   while (replies_.pongs() == pongs) {
     switch (replies_.receive(fd_, 0, [](const auto&) {})) {
       case Received::bytes:
@@ -191,9 +200,9 @@ std::optional<std::string> Link::barrier() {
       case Received::nothing:
         return fmt::format("it did not answer a PING in {} s", patience_s);
       case Received::closed:
-        return why_closed(replies_);
+        return why_gone();
     }
-    if (!answer_pings()) return why_closed(replies_);
+    if (!answer_pings()) return why_gone();
     if (!replies_.error().empty()) return replies_.error();
   }
   return {};
@@ -219,14 +228,16 @@ std::variant<Link, std::string> dial(const Server& server, size_t buffer_bytes) 
     return fmt::format("cannot connect to {}: {}", server.shown,
                        error == EINPROGRESS ? "no answer" : std::strerror(error));
   }
+  set_timeout(fd, SO_SNDTIMEO, send_wait_s * 1000);
   const int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (auto error = shake_hands(link, server)) {
     return fmt::format("the server at {} refused us: {}", server.shown, *error);
   }
-  set_timeout(fd, SO_SNDTIMEO, 0);
   return link;
 }
+
+std::string took_nothing() { return fmt::format("the server took nothing for {} s", patience_s); }
 
 std::string shown_server(std::string_view info) {
   const std::string peal = info_field(info, "peal_version");

@@ -19,6 +19,10 @@
 
 namespace peal::bench {
 
+/// How long a server may take for anything that is waited for. Then it is given up.
+inline constexpr int patience_s = 10;
+std::string took_nothing();
+
 /// Where to connect, looked up once for all connections.
 struct Server {
   sockaddr_storage address{};
@@ -62,8 +66,10 @@ class Link {
   bool send_ping() { return send_word(protocol::ping_line, protocol::Operation::ping); }
   bool send_pong() { return send_word(protocol::pong_line, protocol::Operation::pong); }
 
-  /// Waits until all is sent; false when the connection is gone.
+  /// Waits until all is sent; false when the connection is gone, or the server takes nothing.
   bool send_all(std::string_view bytes);
+  /// Why nothing can be sent or received any more, in one sentence.
+  std::string why_gone() const;
 
   /// Answers the PINGs that came. Only where no PUB is half sent.
   bool answer_pings();
@@ -82,6 +88,7 @@ class Link {
   bool send_word(std::string_view line, protocol::Operation operation);
 
   int fd_;
+  bool takes_nothing_ = false;
   std::unique_ptr<TlsStream> tls_;
   ReplyStream replies_;
 };

@@ -71,16 +71,24 @@ Pumped Publisher::pump(int64_t now_ns, int flags) {
       case EINTR:
         return Pumped::sent;
       case EAGAIN:
-        return Pumped::blocked;
+        return on_blocked(now_ns);
       default:
         error_ = std::strerror(errno);
         tend();  // It may have said why.
         return Pumped::failed;
     }
   }
+  blocked_ns_ = 0;
   unsent_.remove_prefix(size_t(sent));
   if (unsent_.empty()) on_block_sent();
   return Pumped::sent;
+}
+
+Pumped Publisher::on_blocked(int64_t now_ns) {
+  if (blocked_ns_ == 0) blocked_ns_ = now_ns;
+  if (now_ns < blocked_ns_ + patience_s * second_ns) return Pumped::blocked;
+  error_ = took_nothing();
+  return Pumped::failed;
 }
 
 void Publisher::fill(size_t messages, int64_t now_ns) {
@@ -130,7 +138,7 @@ bool Publisher::tend() {
     return false;
   }
   if (received == Received::closed) {
-    if (error_.empty()) error_ = "the server closed the connection";
+    if (error_.empty()) error_ = link_.why_gone();
     return false;
   }
   return !unsent_.empty() || link_.answer_pings();
@@ -138,6 +146,7 @@ bool Publisher::tend() {
 
 bool Publisher::finish() {
   finished_ns_ = now_ns();  // Without an answer that is when it was.
+  if (!error_.empty()) return false;
   if (auto error = link_.barrier()) {
     error_ = *error;
     return false;

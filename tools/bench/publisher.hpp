@@ -75,6 +75,7 @@ class Publisher {
   uint64_t wanted(int64_t now_ns) const;
   void fill(size_t messages, int64_t now_ns);
   void on_block_sent();
+  Pumped on_blocked(int64_t now_ns);
 
   Link link_;
   const PublisherPlan& plan_;
@@ -88,6 +89,7 @@ class Publisher {
   size_t in_block_ = 0;
   uint64_t block_deliveries_ = 0;
   int64_t block_due_ns_ = 0;
+  int64_t blocked_ns_ = 0;  // Since when the server has taken nothing; 0: it does.
   int64_t finished_ns_ = 0;
   std::string error_;
   Histogram send_delay_;

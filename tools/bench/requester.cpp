@@ -54,11 +54,11 @@ Requester::Requester(Link link, const Options& options, uint32_t index)
 }
 
 std::optional<std::string> Requester::subscribe() {
-  if (!link_.send_all(link_.sub_bytes(inbox_ + ".*", {}, 1))) return "the connection was closed";
+  if (!link_.send_all(link_.sub_bytes(inbox_ + ".*", {}, 1))) return link_.why_gone();
   return link_.barrier();
 }
 
-void Requester::begin(int64_t measure_ns, int64_t end_ns, uint64_t requests) {
+bool Requester::begin(int64_t measure_ns, int64_t end_ns, uint64_t requests) {
   measure_ns_ = measure_ns;
   end_ns_ = end_ns;
   requests_ = requests;
@@ -66,8 +66,9 @@ void Requester::begin(int64_t measure_ns, int64_t end_ns, uint64_t requests) {
   for (uint32_t slot = 0; slot < sent_ns_.size() && wants_more(); slot++) {
     add_request(slot, now_ns_);
   }
-  link_.send_all(out_);
+  if (!link_.send_all(out_)) error_ = link_.why_gone();
   out_.clear();
+  return error_.empty();
 }
 
 void Requester::add_request(uint32_t slot, int64_t now_ns) {
@@ -87,14 +88,13 @@ Received Requester::receive(int flags) {
         on_reply(reply, now_ns_);
       });
   if (received == Received::closed) {
-    if (error_.empty()) error_ = link_.replies().error();
-    if (error_.empty()) error_ = "the server closed the connection";
+    if (error_.empty()) error_ = link_.why_gone();
     return received;
   }
   if (error_.empty()) error_ = link_.replies().error();
   if (!error_.empty()) return Received::closed;
   if (!link_.answer_pings() || !link_.send_all(out_)) {
-    error_ = "the server closed the connection";
+    error_ = link_.why_gone();
     return Received::closed;
   }
   out_.clear();

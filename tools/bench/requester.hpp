@@ -21,8 +21,8 @@ class Requester {
   Requester(Link link, const Options& options, uint32_t index);
 
   std::optional<std::string> subscribe();
-  /// Sends the first ones.
-  void begin(int64_t measure_ns, int64_t end_ns, uint64_t requests);
+  /// Sends the first ones; false when the connection is gone, or the server takes nothing.
+  bool begin(int64_t measure_ns, int64_t end_ns, uint64_t requests);
   /// Says `closed` also when its work is done.
   Received receive(int flags);
   void on_quiet();

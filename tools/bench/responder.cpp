@@ -25,7 +25,7 @@ std::optional<std::string> Responder::subscribe() {
   const std::string_view queue =
       options_.queue.empty() ? default_queue : std::string_view(options_.queue);
   if (!link_.send_all(link_.sub_bytes(request_subject(options_), queue, 1))) {
-    return "the connection was closed";
+    return link_.why_gone();
   }
   return link_.barrier();
 }

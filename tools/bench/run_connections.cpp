@@ -157,7 +157,7 @@ void Connections::dial_one(uint64_t number, int64_t due_ns, bool keep) {
       lines += fmt::format("SUB {}.idle.{}.{} {}\r\n", options_.subject_prefix, number, i, i + 1);
     }
     if (!link.send_all(lines)) {
-      error = "the connection was closed";
+      error = link.why_gone();
     } else if (auto refused = link.barrier()) {
       error = *refused;
     }

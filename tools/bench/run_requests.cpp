@@ -66,7 +66,8 @@ class Requests {
   void start_responding();
   void respond_only();
   void request();
-  void wait_for_replies(const Crew& crew, int64_t measure_ns);
+  void fail(const Requester& requester);
+  void wait_for_replies(const Crew& crew, int64_t measure_ns, int64_t until_ns);
   void measure_use(const Crew& requesting, bool begin);
   int64_t first_answer_ns() const {
     int64_t first = INT64_MAX;
@@ -122,7 +123,8 @@ void Requests::start_responding() {
     responding_.start(fmt::format("service-{}", thread), [this, mine] {
       receive_on_all(mine, [this](Responder& responder) {
         if (closing_.load()) return;
-        control_.fail(fmt::format("responder {} was closed by the server", responder.index()));
+        control_.fail(
+            fmt::format("responder {}: {}", responder.index(), responder.link().why_gone()));
       });
     });
   }
@@ -144,17 +146,19 @@ void Requests::request() {
       for (Requester* requester : mine) {
         const uint64_t share =
             options_.messages / count + (requester->index() < options_.messages % count ? 1 : 0);
-        requester->begin(measure_ns, end_ns, options_.messages > 0 ? share : UINT64_MAX);
+        if (!requester->begin(measure_ns, end_ns, options_.messages > 0 ? share : UINT64_MAX)) {
+          return fail(*requester);
+        }
       }
       receive_on_all(mine, [this](Requester& requester) {
         if (requester.is_done() || control_.stopping()) return;
-        control_.fail(fmt::format("requester {}: {}", requester.index(), requester.error()));
+        fail(requester);
       });
     });
   }
-  sleep_until(measure_ns);
+  wait_for_replies(requesting, measure_ns, measure_ns);
   measure_use(requesting, true);
-  wait_for_replies(requesting, measure_ns);
+  wait_for_replies(requesting, measure_ns, INT64_MAX);
   requesting.join();
 
   int64_t last_ns = measure_ns + 1;
@@ -171,19 +175,24 @@ void Requests::request() {
   measure_use(requesting, false);
 }
 
-void Requests::wait_for_replies(const Crew& crew, int64_t measure_ns) {
-  while (crew.running() > 0) {
-    const int64_t now = now_ns();
+void Requests::fail(const Requester& requester) {
+  control_.fail(fmt::format("requester {}: {}", requester.index(), requester.error()));
+}
+
+void Requests::wait_for_replies(const Crew& crew, int64_t measure_ns, int64_t until_ns) {
+  int64_t now = now_ns();
+  while (crew.running() > 0 && now < until_ns) {
     if (control_.stopping()) {
       for (const auto& requester : requesters_) requester->link().shut_down();
     }
     const uint64_t count = replies();
     const double elapsed_s = seconds(now - measure_ns);
-    result_.timeline.note({elapsed_s, count, count});
+    if (elapsed_s > 0) result_.timeline.note({elapsed_s, count, count});
     progress_.show(options_.messages > 0 ? double(count) / double(options_.messages)
                                          : elapsed_s / options_.duration_s,
                    count, now);
-    sleep_until(now + look_ns);
+    sleep_until(std::min(now + look_ns, until_ns));
+    now = now_ns();
   }
 }
 

@@ -40,7 +40,7 @@ std::optional<std::string> Subscriber::subscribe() {
   for (const std::string& filter : plan_.filters) {
     all += link_.sub_bytes(filter, plan_.queue, sid++);
   }
-  if (!link_.send_all(all)) return "the connection was closed";
+  if (!link_.send_all(all)) return link_.why_gone();
   // A server answers the first PING of a connection, then says one more INFO. Behind the answer to
   // another one there is nothing but messages.
   if (auto error = link_.barrier()) return error;
