@@ -20,6 +20,11 @@ inline void sleep_until(int64_t due_ns) {
   clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, nullptr);
 }
 
+/// When it ended. If nothing happened, or all at once, that is now: more was waited for.
+inline int64_t end_of(int64_t begin_ns, int64_t last_ns) {
+  return last_ns > begin_ns ? last_ns : now_ns();
+}
+
 inline double seconds(int64_t ns) { return double(ns) / double(second_ns); }
 
 }  // namespace peal::bench

@@ -12,6 +12,9 @@
 namespace peal::bench {
 namespace {
 
+// Threads are looked at so often, so that of less than this there is no telling whose time it was.
+constexpr double shortest_s = 0.01;
+
 std::string read_small_file(const std::string& path) {
   std::FILE* const file = std::fopen(path.c_str(), "r");
   if (file == nullptr) return {};
@@ -51,7 +54,7 @@ void GeneratorUse::add(const ThreadUse& from, const ThreadUse& to, double wall_s
   // One that has ended, unlike the run, has no times any more.
   const double used_s = std::max(0.0, to.cpu_s - from.cpu_s);
   cpu_s += used_s;
-  if (wall_s <= 0) return;
+  wall_s = std::max(wall_s, shortest_s);
   busiest = std::max(busiest, used_s / wall_s);
   starved = std::max(starved, (to.waited_s - from.waited_s) / wall_s);
 }

@@ -290,7 +290,7 @@ void Flow::begin_measuring() {
 }
 
 void Flow::end_measuring(Crew* publishing, int64_t start_ns) {
-  const int64_t end_ns = std::max(last_event_ns(), start_ns + 1);
+  const int64_t end_ns = end_of(start_ns, last_event_ns());
   const Totals now = totals();
   result_.seconds = seconds(end_ns - start_ns);
   result_.published.messages = now.sent - base_.sent;

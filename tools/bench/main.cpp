@@ -80,14 +80,11 @@ int bench(Options options) {
   RunControl::catch_signals();
   RunControl control;
   const Result result = run(options, control);
-  // Nothing was measured: a table of zeros would only hide why.
-  const bool measured = result.seconds > 0;
   if (options.name.empty()) {
-    options.name = fmt::format("{} {}", name_of(options.command), result.server);
+    options.name = name_of(options.command);
+    if (!result.server.empty()) options.name += " " + result.server;
   }
-  if (measured) {
-    if (const auto failure = put_out(options, result)) return complain(*failure, failed);
-  }
+  if (const auto failure = put_out(options, result)) return complain(*failure, failed);
   for (const std::string& failure : result.failures) complain(failure, failed);
   if (!result.failures.empty()) return failed;
   return result.interrupted && !is_open_ended(options) ? cut_short : 0;

@@ -64,7 +64,8 @@ Failure add_to_page(const Options& options, const std::string& json) {
 Failure put_out(const Options& options, const Result& result) {
   // Whoever wants data on standard output wants nothing else there.
   const bool data = options.json_file == standard_output || options.csv_file == standard_output;
-  fmt::print(data ? stderr : stdout, "{}", table_of(options, result));
+  // Where no server answered, a table of zeros would only hide why.
+  if (!result.server.empty()) fmt::print(data ? stderr : stdout, "{}", table_of(options, result));
   const std::string json = json_of(options, result);
   if (!options.json_file.empty()) {
     if (auto failure = write_file(options.json_file, "w", json + "\n")) return failure;

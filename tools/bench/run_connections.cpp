@@ -70,6 +70,7 @@ class Connections {
   void open_all(uint32_t count);
   void hold();
   void churn();
+  void end_opening(const Crew& crew, int64_t start);
   void dial_one(uint64_t number, int64_t due_ns, bool keep);
   uint32_t dialers() const { return options_.threads > 0 ? options_.threads : default_dialers; }
 
@@ -140,9 +141,7 @@ void Connections::open_all(uint32_t count) {
     sleep_until(now + look_ns);
   }
   crew.join();
-  result_.seconds = result_.connections->open_s = seconds(last_ns_.load() - start);
-  result_.timeline.end({result_.seconds, opened_.load(), opened_.load()});
-  for (const ThreadUse& use : crew.use()) result_.generator.add({}, use, result_.seconds);
+  end_opening(crew, start);
 }
 
 void Connections::dial_one(uint64_t number, int64_t due_ns, bool keep) {
@@ -206,7 +205,11 @@ void Connections::churn() {
     sleep_until(now + look_ns);
   }
   crew.join();
-  result_.seconds = result_.connections->open_s = seconds(last_ns_.load() - start);
+  end_opening(crew, start);
+}
+
+void Connections::end_opening(const Crew& crew, int64_t start) {
+  result_.seconds = result_.connections->open_s = seconds(end_of(start, last_ns_.load()) - start);
   result_.timeline.end({result_.seconds, opened_.load(), opened_.load()});
   for (const ThreadUse& use : crew.use()) result_.generator.add({}, use, result_.seconds);
 }

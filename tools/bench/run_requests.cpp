@@ -161,13 +161,13 @@ void Requests::request() {
   wait_for_replies(requesting, measure_ns, INT64_MAX);
   requesting.join();
 
-  int64_t last_ns = measure_ns + 1;
+  int64_t last_ns = 0;
   for (const auto& requester : requesters_) {
     result_.latency.merge(requester->latency());
     result_.received.bytes += requester->reply_bytes();
     last_ns = std::max(last_ns, requester->last_ns());
   }
-  result_.seconds = seconds(last_ns - measure_ns);
+  result_.seconds = seconds(end_of(measure_ns, last_ns) - measure_ns);
   result_.received.messages = replies();
   // Closed loop: what had a reply was sent.
   result_.published = {replies(), replies() * options_.size_bytes};
@@ -238,7 +238,8 @@ void Requests::respond_only() {
     result_.received.bytes += responder->request_bytes();
     last_ns = std::max(last_ns, responder->last_ns());
   }
-  if (first_ns != 0) result_.seconds = seconds(std::max(last_ns - first_ns, millisecond_ns));
+  const int64_t begin_ns = first_ns == 0 ? opened_ns : first_ns;
+  result_.seconds = seconds(end_of(begin_ns, last_ns) - begin_ns);
   result_.received.messages = answered;
   result_.published = {answered, answered * options_.size_bytes};
   result_.timeline.end({result_.seconds, answered, answered});
