@@ -65,9 +65,14 @@ bool is_open_ended(const Options& options) {
 
 /// Two runs at one server must not hear each other, unless they are the two ends of one flow.
 void choose_channel(Options& options) {
-  constexpr uint32_t own_channels = 5000;  // 1000 to 5999, and 4000 pairs more have four digits.
-  if (options.command == Command::pub || options.command == Command::sub) return;
-  options.first_channel += uint32_t(getpid()) % own_channels;
+  const Command command = options.command;
+  if (command == Command::pub || command == Command::sub) return;
+  if (command == Command::request || command == Command::service) return;
+  // 1001 to 5999, and 4000 pairs more have four digits. Processes that begin one after the other
+  // are far apart, for each may have many pairs.
+  constexpr uint32_t own_channels = 4999;
+  constexpr uint32_t stride = 3089;
+  options.first_channel += 1 + uint32_t(uint64_t{uint32_t(getpid())} * stride % own_channels);
 }
 
 int bench(Options options) {

@@ -40,7 +40,9 @@ std::string inbox_of(uint32_t index) {
 
 }  // namespace
 
-std::string request_subject(const Options& options) { return options.subject_prefix + ".request"; }
+std::string request_subject(const Options& options) {
+  return fmt::format("{}.request.{}", options.subject_prefix, options.first_channel);
+}
 
 Requester::Requester(Link link, const Options& options, uint32_t index)
     : link_(std::move(link)), index_(index), inbox_(inbox_of(index)), sent_ns_(options.in_flight) {
