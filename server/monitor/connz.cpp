@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "protocol/utf8.hpp"
 #include "core/clock.hpp"
 #include "protocol/letter_case.hpp"
 #include "server/monitor/endpoints.hpp"
@@ -151,13 +152,13 @@ void write_subscriptions(JsonWriter& json, const std::vector<SubscriptionPicture
   // A connection's subscriptions are kept the latest first.
   for (auto each = subscriptions.rbegin(); each != subscriptions.rend(); ++each) {
     if (how == Subscriptions::names) {
-      json.value(utf8_text(each->subject));
+      json.value(protocol::utf8_text(each->subject));
       continue;
     }
     json.begin_object();
-    json.key("subject").value(utf8_text(each->subject));
-    if (!each->queue.empty()) json.key("qgroup").value(utf8_text(each->queue));
-    json.key("sid").value(utf8_text(each->sid));
+    json.key("subject").value(protocol::utf8_text(each->subject));
+    if (!each->queue.empty()) json.key("qgroup").value(protocol::utf8_text(each->queue));
+    json.key("sid").value(protocol::utf8_text(each->sid));
     json.key("msgs").value(each->messages);
     if (each->messages_max != 0) json.key("max").value(each->messages_max);
     json.key("cid").value(each->cid);
@@ -174,7 +175,7 @@ void write_tls(JsonWriter& json, const Row& row) {
     json.key("tls_peer_certs").begin_array();
     for (const CertificatePicture& certificate : *row.certificates) {
       json.begin_object();
-      json.key("subject").value(utf8_text(certificate.subject));
+      json.key("subject").value(protocol::utf8_text(certificate.subject));
       json.key("spki_sha256").value(certificate.key_sha256);
       json.key("cert_sha256").value(certificate.certificate_sha256);
       json.end_object();
@@ -207,9 +208,9 @@ void write_row(JsonWriter& json, const Context& context, const Row& row) {
   json.key("out_bytes").value(row.out_bytes);
   if (row.stalls != 0) json.key("stalls").value(row.stalls);
   json.key("subscriptions").value(row.subscriptions);
-  if (!row.name.empty()) json.key("name").value(utf8_text(row.name));
-  if (!row.lang.empty()) json.key("lang").value(utf8_text(row.lang));
-  if (!row.version.empty()) json.key("version").value(utf8_text(row.version));
+  if (!row.name.empty()) json.key("name").value(protocol::utf8_text(row.name));
+  if (!row.lang.empty()) json.key("lang").value(protocol::utf8_text(row.lang));
+  if (!row.version.empty()) json.key("version").value(protocol::utf8_text(row.version));
   write_tls(json, row);
 }
 
@@ -256,7 +257,7 @@ Response connz(Context& context, Query& query) {
       write_subscriptions(json, *subscriptions, wish.subscriptions);
     }
     if (wish.auth) {
-      if (!row.user.empty()) json.key("authorized_user").value(utf8_text(row.user));
+      if (!row.user.empty()) json.key("authorized_user").value(protocol::utf8_text(row.user));
       if (row.account != "$G") json.key("account").value(row.account);
       json.key("name_tag").value(row.account);
     }

@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 
+#include "protocol/utf8.hpp"
 #include "server/monitor/endpoints.hpp"
 #include "server/monitor/go_text.hpp"
 
@@ -15,7 +16,7 @@ Response routez(Context& context, Query& query) {
   JsonWriter json(protocol::JsonLayout::indented);
   json.begin_object();
   json.key("server_id").value(context.info().server_id);
-  json.key("server_name").value(utf8_text(context.info().server_name));
+  json.key("server_name").value(protocol::utf8_text(context.info().server_name));
   json.key("now").value(time_text(Context::unix_now_ns()));
   json.key("num_routes").value(0);
   json.key("routes").begin_array().end_array();

@@ -5,7 +5,6 @@
 #include <ctime>
 
 #include "core/clock.hpp"
-#include "protocol/utf8.hpp"
 
 namespace peal::server::monitor {
 namespace {
@@ -62,21 +61,6 @@ std::string time_text(int64_t unix_ns) {
     text.erase(text.find_last_not_of('0') + 1);
   }
   return text + "Z";
-}
-
-std::string utf8_text(std::string_view bytes) {
-  std::string text;
-  text.reserve(bytes.size());
-  while (!bytes.empty()) {
-    const size_t length = protocol::utf8_character_bytes(bytes);
-    if (length == 0) {
-      text += "\xef\xbf\xbd";
-    } else {
-      text += bytes.substr(0, length);
-    }
-    bytes.remove_prefix(length == 0 ? 1 : length);
-  }
-  return text;
 }
 
 }  // namespace peal::server::monitor

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 namespace peal::server::monitor {
 
@@ -16,8 +15,5 @@ std::string uptime_text(int64_t ns);
 
 /// "2026-11-21T10:04:54.894809652Z", without zeros at the end; of nanoseconds since 1970.
 std::string time_text(int64_t unix_ns);
-
-/// With whatever is no UTF-8 replaced, for a reader of JSON would refuse the whole.
-std::string utf8_text(std::string_view bytes);
 
 }  // namespace peal::server::monitor

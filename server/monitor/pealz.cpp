@@ -1,6 +1,7 @@
 // /pealz: what the page and peal-top show beyond nats-server's endpoints, and the page itself.
 
 #include "core/clock.hpp"
+#include "protocol/utf8.hpp"
 #include "server/monitor/endpoints.hpp"
 #include "server/monitor/go_text.hpp"
 #include "server/monitor/page/page.hpp"
@@ -68,7 +69,7 @@ Response pealz(Context& context, Query&) {
   const Options& options = context.options();
 
   JsonWriter json = begin_answer(context);
-  json.key("server_name").value(utf8_text(context.info().server_name));
+  json.key("server_name").value(protocol::utf8_text(context.info().server_name));
   json.key("version").value(version);
   json.key("uptime").value(uptime_text(context.uptime_ns()));
   json.key("uptime_ns").value(context.uptime_ns());
@@ -93,7 +94,7 @@ Response pealz(Context& context, Query&) {
   json.key("subjects").begin_array();
   for (const auto& [subject, rate] : context.subjects.top(subjects_shown)) {
     json.begin_object();
-    json.key("subject").value(utf8_text(subject)).key("msgs_per_s").value(rate);
+    json.key("subject").value(protocol::utf8_text(subject)).key("msgs_per_s").value(rate);
     json.end_object();
   }
   json.end_array();

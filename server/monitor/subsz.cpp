@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "protocol/subject.hpp"
+#include "protocol/utf8.hpp"
 #include "server/monitor/endpoints.hpp"
-#include "server/monitor/go_text.hpp"
 #include "server/monitor/match_statistics.hpp"
 
 namespace peal::server::monitor {
@@ -85,9 +85,9 @@ Response subsz(Context& context, Query& query) {
       const std::string& owner = context.security().account(each.account)->name;
       json.begin_object();
       json.key("account").value(owner).key("account_tag").value(owner);
-      json.key("subject").value(utf8_text(each.subject));
-      if (!each.queue.empty()) json.key("qgroup").value(utf8_text(each.queue));
-      json.key("sid").value(utf8_text(each.sid));
+      json.key("subject").value(protocol::utf8_text(each.subject));
+      if (!each.queue.empty()) json.key("qgroup").value(protocol::utf8_text(each.queue));
+      json.key("sid").value(protocol::utf8_text(each.sid));
       json.key("msgs").value(each.messages);
       if (each.messages_max != 0) json.key("max").value(each.messages_max);
       json.key("cid").value(each.cid);

@@ -1,6 +1,7 @@
 // /varz: what the server is, how it is set, and its totals.
 
 #include "core/clock.hpp"
+#include "protocol/utf8.hpp"
 #include "server/monitor/endpoints.hpp"
 #include "server/monitor/go_text.hpp"
 
@@ -119,7 +120,7 @@ Response varz(Context& context, Query&) {
   JsonWriter json(protocol::JsonLayout::indented);
   json.begin_object();
   json.key("server_id").value(info.server_id);
-  json.key("server_name").value(utf8_text(info.server_name));
+  json.key("server_name").value(protocol::utf8_text(info.server_name));
   json.key("version").value(info.version);
   json.key("proto").value(1);
   json.key("go").value(info.go);

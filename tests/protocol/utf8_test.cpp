@@ -37,5 +37,16 @@ TEST_CASE("utf8: what is cut short, longer than need be, or beyond the last is n
   CHECK(is_utf8("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"));
 }
 
+TEST_CASE("utf8: what is no UTF-8 is replaced, and nothing else") {
+  CHECK(utf8_text("plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x94\x94") ==
+        "plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x94\x94");
+  const std::string mark = "\xef\xbf\xbd";
+  CHECK(utf8_text("\xff") == mark);
+  CHECK(utf8_text("a\xc3") == "a" + mark);
+  CHECK(utf8_text("\xc0\xaf") == mark + mark);             // Longer than need be.
+  CHECK(utf8_text("\xed\xa0\x80") == mark + mark + mark);  // Half a surrogate pair.
+  CHECK(utf8_text("\xf4\x90\x80\x80") == mark + mark + mark + mark);
+}
+
 }  // namespace
 }  // namespace peal::protocol

@@ -47,17 +47,6 @@ TEST_CASE("monitor: a time has as many digits as it needs") {
   CHECK(time_text(1'795'255'494'500'000'000) == "2026-11-21T10:04:54.5Z");
 }
 
-TEST_CASE("monitor: what is no UTF-8 is replaced, and nothing else") {
-  CHECK(utf8_text("plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x94\x94") ==
-        "plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\x94\x94");
-  const std::string mark = "\xef\xbf\xbd";
-  CHECK(utf8_text("\xff") == mark);
-  CHECK(utf8_text("a\xc3") == "a" + mark);
-  CHECK(utf8_text("\xc0\xaf") == mark + mark);             // Longer than need be.
-  CHECK(utf8_text("\xed\xa0\x80") == mark + mark + mark);  // Half a surrogate pair.
-  CHECK(utf8_text("\xf4\x90\x80\x80") == mark + mark + mark + mark);
-}
-
 TEST_CASE("monitor: a query is read as nats-server reads it") {
   Query good = query({{"subs", "TRUE"}, {"limit", "+7"}, {"cid", "18446744073709551615"}});
   CHECK(good.boolean("subs"));
