@@ -36,6 +36,8 @@ TEST_CASE("args: numbers and times have units") {
   CHECK(options({"pub", "--size", "64KiB"}).size_bytes == 65'536);
   CHECK(options({"pub", "-d", "250ms"}).duration_s == 0.25);
   CHECK(options({"pub", "-d", "2m"}).duration_s == 120);
+  CHECK(options({"pub", "-d", "1ms"}).duration_s == 0.001);
+  CHECK(options({"pub", "-w", "0"}).warmup_s == 0);
 }
 
 TEST_CASE("args: pairs have as many on both sides") {
@@ -54,7 +56,17 @@ TEST_CASE("args: what makes no sense is refused in a sentence") {
       {"pub", "--msgs", "0"},
       {"pub", "--msgs", "1.5"},
       {"pub", "--msgs", "-3"},
+      {"pub", "--msgs", "nan"},
+      {"pub", "--msgs", "inf"},
+      {"pub", "--rate", "nan"},
+      {"pub", "--rate", "nank"},
+      {"pub", "--subjects", "9", "--zipf", "nan"},
       {"pub", "--duration", "5 parsecs"},
+      {"pub", "--duration", "nans"},
+      {"pub", "--duration", "infs"},
+      {"pub", "--duration", "0"},
+      {"pub", "--duration", "0.9ms"},
+      {"pub", "--warmup", "nans"},
       {"pub", "--msgs", "5", "--duration", "5s"},
       {"pub", "--subs", "3"},
       {"pub", "--subject-prefix", "a..b"},
@@ -69,6 +81,15 @@ TEST_CASE("args: what makes no sense is refused in a sentence") {
       {"pubsub", "--pairs", "--queue", "q"},
       {"pubsub", "--pairs", "--pubs", "2", "--subs", "3"},
       {"pubsub", "--inflight", "3"},
+      {"pubsub", "--queue", ""},
+      {"pubsub", "--queue", "\xff"},
+      {"pubsub", "--subject-prefix", "a\xc3"},
+      {"pubsub", "--name", "\xff\xfe"},
+      {"pubsub", "--name", ""},
+      {"pubsub", "--json", ""},
+      {"pubsub", "--tlsca", ""},
+      {"pubsub", "--json", "-", "--csv", "-"},
+      {"pubsub", "--csv", "-", "--report", "-"},
       {"latency", "--size", "4"},
       {"soak", "--size", "16"},
       {"soak", "--queue", "q"},

@@ -48,6 +48,13 @@ TEST_CASE("json: one line that begins with what it is, and has every figure") {
   CHECK_FALSE(contains(json, "faults"));  // Was not asked for, so is not said to be none.
 }
 
+TEST_CASE("json: whatever bytes a server said, it is JSON") {
+  Result result = some_result();
+  result.failures = {"-ERR \xc3"};
+  const std::string json = json_of(some_options(), result);
+  CHECK(contains(json, "\"failures\":[\"-ERR \xef\xbf\xbd\"]"));
+}
+
 TEST_CASE("csv: a line has the columns of its head") {
   Options options = some_options();
   options.name = "a \"name\" without comma";

@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cxxopts.hpp>
 #include <limits>
 #include <optional>
 #include <string_view>
 
 #include "protocol/subject.hpp"
+#include "protocol/utf8.hpp"
 #include "tools/bench/stamp.hpp"
 
 namespace peal::bench {
@@ -50,6 +52,7 @@ constexpr size_t size_bytes_max = 64 << 20;
 constexpr uint32_t burst_max = 1'000'000;
 constexpr double rate_max = 1e9;    // A message each nanosecond.
 constexpr double time_s_max = 1e6;  // More than a week.
+constexpr double duration_s_min = 1e-3;
 
 /// Digits, perhaps a fraction, and one of the units.
 struct Unit {
@@ -66,7 +69,7 @@ std::optional<double> read_quantity(std::string_view text, const Unit (&units)[c
   double number = 0;
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
-  if (error != std::errc{} || number < 0) return {};
+  if (error != std::errc{} || !std::isfinite(number) || number < 0) return {};
   const std::string_view unit(stop, size_t(end - stop));
   for (const Unit& candidate : units) {
     if (unit == candidate.name) return number * candidate.factor;
@@ -119,7 +122,15 @@ class Reader {
   }
 
   void text(const char* name, std::string& out) {
-    if (given(name)) out = found_[name].as<std::string>();
+    if (!given(name)) return;
+    out = found_[name].as<std::string>();
+    if (out.empty()) refuse(fmt::format("--{}: nothing is given", name));
+  }
+
+  /// A text that reports show.
+  void words(const char* name, std::string& out) {
+    text(name, out);
+    if (!protocol::is_utf8(out)) refuse(fmt::format("--{}: it is not UTF-8", name));
   }
 
   void flag(const char* name, bool& out) { out = out || given(name); }
@@ -212,12 +223,12 @@ void read_flags(Reader& read, Options& out) {
   read.flag("binary", out.binary);
   read.number("subjects", 1, subjects_max, out.subjects);
   read.real("zipf", out.zipf);
-  read.text("subject-prefix", out.subject_prefix);
+  read.words("subject-prefix", out.subject_prefix);
   read.number("seed", 0, any, out.seed);
   read.number("pubs", 1, connections_max, out.publishers);
   read.number("subs", 1, connections_max, out.subscribers);
   read.flag("pairs", out.pairs);
-  read.text("queue", out.queue);
+  read.words("queue", out.queue);
   read.flag("wildcard", out.wildcard);
   read.number("subscriptions", 1, subjects_max, out.subscriptions);
   read.number("inflight", 1, 10'000, out.in_flight);
@@ -226,7 +237,7 @@ void read_flags(Reader& read, Options& out) {
   read.real("churn", out.churn);
   read.number("storm", 1, connections_max, out.storm);
   read.number("pid", 1, std::numeric_limits<int32_t>::max(), out.server_pid);
-  read.text("name", out.name);
+  read.words("name", out.name);
   read.text("json", out.json_file);
   read.text("csv", out.csv_file);
   read.text("report", out.html_file);
@@ -242,6 +253,15 @@ Refusal read_tls(Reader& read, TlsChoice& out) {
   read.flag("tlsinsecure", out.insecure);
   if (out.cert_file.empty() != out.key_file.empty()) return "--tlscert and --tlskey go together";
   out.wanted = out.wanted || out.insecure || !out.ca_file.empty() || !out.cert_file.empty();
+  return {};
+}
+
+/// Nothing else goes to standard output beside what is asked for there.
+Refusal check_outputs(const Options& out) {
+  const std::string* const files[] = {&out.json_file, &out.csv_file, &out.html_file};
+  const auto count = std::ranges::count_if(
+      files, [](const std::string* file) { return *file == standard_output; });
+  if (count > 1) return "--json, --csv and --report: only one of them can be -";
   return {};
 }
 
@@ -315,7 +335,11 @@ Refusal check_use(const Reader& read, Command command) {
 
 Refusal fill_and_check(const Reader& read, Options& out) {
   if (auto refusal = check_use(read, out.command)) return refusal;
+  if (read.given("duration") && out.duration_s < duration_s_min) {
+    return "--duration: less than 1ms is no time to measure in";
+  }
   if (out.messages > 0 && out.duration_s > 0) return "--msgs and --duration exclude each other";
+  if (auto refusal = check_outputs(out)) return refusal;
   if (!protocol::is_valid_literal(out.subject_prefix)) {
     return fmt::format("--subject-prefix: '{}' is no subject to publish on", out.subject_prefix);
   }
@@ -409,8 +433,9 @@ std::variant<Options, Help, std::string> parse_command_line(int argc, const char
     Reader read(found);
     read_flags(read, out);
     read.text("server", servers);
+    const Refusal tls_refusal = read_tls(read, out.tls);
     if (read.refusal()) return *read.refusal();
-    if (auto refusal = read_tls(read, out.tls)) return *refusal;
+    if (tls_refusal) return *tls_refusal;
     auto urls = parse_server_urls(servers);
     if (auto* error = std::get_if<std::string>(&urls)) return "--server: " + *error;
     out.servers = std::get<std::vector<ServerUrl>>(std::move(urls));

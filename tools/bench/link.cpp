@@ -13,6 +13,7 @@
 
 #include "protocol/binary_writer.hpp"
 #include "protocol/json.hpp"
+#include "protocol/utf8.hpp"
 #include "tools/bench/clock.hpp"
 
 namespace peal::bench {
@@ -50,7 +51,7 @@ std::string info_field(std::string_view info, std::string_view name) {
   const size_t at = info.find(key);
   if (at == info.npos) return {};
   const std::string_view rest = info.substr(at + key.size());
-  return std::string(rest.substr(0, rest.find('"')));
+  return protocol::utf8_text(rest.substr(0, rest.find('"')));
 }
 
 // INFO comes first, then CONNECT and PING go out and PONG comes back.

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tools/bench/server_url.hpp"
@@ -68,6 +69,9 @@ struct Options {
   bool quiet = false;
   std::vector<std::string> report_files;
 };
+
+/// As the name of a file.
+inline constexpr std::string_view standard_output = "-";
 
 const char* name_of(Command command);
 

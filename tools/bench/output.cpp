@@ -17,8 +17,6 @@ namespace {
 
 using Failure = std::optional<std::string>;
 
-constexpr std::string_view standard_output = "-";
-
 std::optional<std::string> read_file(const std::string& path) {
   std::FILE* const file = std::fopen(path.c_str(), "r");
   if (file == nullptr) return {};
@@ -63,7 +61,8 @@ Failure add_to_page(const Options& options, const std::string& json) {
 
 Failure put_out(const Options& options, const Result& result) {
   // Whoever wants data on standard output wants nothing else there.
-  const bool data = options.json_file == standard_output || options.csv_file == standard_output;
+  const bool data = options.json_file == standard_output || options.csv_file == standard_output ||
+                    options.html_file == standard_output;
   // Where no server answered, a table of zeros would only hide why.
   if (!result.server.empty()) fmt::print(data ? stderr : stdout, "{}", table_of(options, result));
   const std::string json = json_of(options, result);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "protocol/json.hpp"
+#include "protocol/utf8.hpp"
 #include "tools/bench/report_table.hpp"
 
 namespace peal::bench {
@@ -85,7 +86,8 @@ void write_plots(JsonWriter& json, const Result& result) {
 void write_sentences(JsonWriter& json, const char* name,
                      const std::vector<std::string>& sentences) {
   json.key(name).begin_array();
-  for (const std::string& sentence : sentences) json.value(sentence);
+  // A server may have said anything.
+  for (const std::string& sentence : sentences) json.value(protocol::utf8_text(sentence));
   json.end_array();
 }
 
