@@ -24,6 +24,12 @@ TEST_CASE("server url: who we are stands before the last @") {
   CHECK(urls("nats://token@h")[0] == ServerUrl{.host = "h", .user = "token"});
 }
 
+TEST_CASE("server url: escapes stand for their bytes in names and passwords") {
+  CHECK(urls("nats://a%3ab:p%40%2C%2f%25@h")[0] ==
+        ServerUrl{.host = "h", .user = "a:b", .password = "p@,/%"});
+  CHECK(urls("%74ok%65n@h")[0] == ServerUrl{.host = "h", .user = "token"});
+}
+
 TEST_CASE("server url: TLS is asked for by its scheme") {
   CHECK(urls("tls://h:1")[0] == ServerUrl{.host = "h", .port = 1, .tls = true});
   CHECK_FALSE(urls("nats://h:1")[0].tls);
@@ -40,7 +46,8 @@ TEST_CASE("server url: several have commas between, IPv6 has brackets") {
 
 TEST_CASE("server url: what is no server is refused in a sentence") {
   for (const char* text : {"", "nats://", "http://h", "tls://", "h:", "h:0", "h:65536", "h:4222x",
-                           "a,,b", "[::1", "[::1]4222", "u:p@"}) {
+                           "a,,b", "[::1", "[::1]4222", "u:p@", "u:%zz@h", "u:p%4@h", "u%:p@h",
+                           "%4:p@h", "u:% 4@h", "u:%-4@h", "%@h"}) {
     CAPTURE(text);
     CHECK(std::holds_alternative<std::string>(parse_server_urls(text)));
   }

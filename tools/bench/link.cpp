@@ -113,7 +113,8 @@ std::variant<std::vector<Server>, std::string> resolve(const std::vector<ServerU
     Server server;
     std::memcpy(&server.address, found->ai_addr, found->ai_addrlen);
     server.address_bytes = found->ai_addrlen;
-    server.shown = fmt::format("{}:{}", url.host, url.port);
+    const bool ipv6 = url.host.find(':') != std::string::npos;
+    server.shown = fmt::format(fmt::runtime(ipv6 ? "[{}]:{}" : "{}:{}"), url.host, url.port);
     server.host = url.host;
     server.tls = context;
     server.connect = connect_line(url, binary);
@@ -215,7 +216,7 @@ void Link::set_receive_timeout(int ms) { set_timeout(fd_, SO_RCVTIMEO, ms); }
 
 std::variant<Link, std::string> dial(const Server& server, size_t buffer_bytes) {
   const int fd = ::socket(server.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return fmt::format("no socket: {}", std::strerror(errno));
+  if (fd < 0) return fmt::format("no socket for {}: {}", server.shown, std::strerror(errno));
   Link link(fd, buffer_bytes);
   set_timeout(fd, SO_SNDTIMEO, patience_s * 1000);
   set_timeout(fd, SO_RCVTIMEO, patience_s * 1000);

@@ -38,6 +38,25 @@ Refusal read_host_and_port(std::string_view url, std::string_view text, ServerUr
   return port_given ? read_port(url, port, out.port) : Refusal();
 }
 
+// %40 for an @, as in every URL.
+Refusal read_escapes(std::string_view text, std::string& out) {
+  out.clear();
+  for (size_t at; (at = text.find('%')) != text.npos;) {
+    out += text.substr(0, at);
+    const std::string_view escape = text.substr(at, 3);
+    const char* const end = escape.data() + escape.size();
+    uint8_t byte = 0;
+    const auto [stop, error] = std::from_chars(escape.data() + 1, end, byte, 16);
+    if (escape.size() != 3 || error != std::errc{} || stop != end) {
+      return fmt::format("'{}' is no escape, as %40 is for @: a % itself is %25", escape);
+    }
+    out += char(byte);
+    text.remove_prefix(at + escape.size());
+  }
+  out += text;
+  return {};
+}
+
 Refusal read_url(std::string_view url, ServerUrl& out) {
   std::string_view rest = url;
   if (const size_t scheme_end = rest.find("://"); scheme_end != rest.npos) {
@@ -52,8 +71,10 @@ Refusal read_url(std::string_view url, ServerUrl& out) {
   if (const size_t at = rest.rfind('@'); at != rest.npos) {
     const std::string_view who = rest.substr(0, at);
     const size_t colon = who.find(':');
-    out.user = who.substr(0, colon);
-    if (colon != who.npos) out.password = who.substr(colon + 1);
+    if (auto refusal = read_escapes(who.substr(0, colon), out.user)) return refusal;
+    if (colon != who.npos) {
+      if (auto refusal = read_escapes(who.substr(colon + 1), out.password)) return refusal;
+    }
     rest.remove_prefix(at + 1);
   }
   if (rest.ends_with('/')) rest.remove_suffix(1);

@@ -21,7 +21,8 @@ struct ServerUrl {
 };
 
 /// `nats://[user:pass@]host[:port]` or `tls://...`, several of them with commas between; `nats://`
-/// may be left out. An IPv6 address stands in brackets. The error is one sentence.
+/// may be left out. An IPv6 address stands in brackets; in names and passwords %40 is an @, and so
+/// on. The error is one sentence.
 std::variant<std::vector<ServerUrl>, std::string> parse_server_urls(std::string_view text);
 
 }  // namespace peal::bench
