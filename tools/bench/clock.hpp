@@ -1,6 +1,6 @@
 #pragma once
 // The time that everything here is measured in: nanoseconds of the monotonic clock, which is one
-// for all processes of a machine. It knows no calendar.
+// for all processes of a machine. It knows how long one waits; it knows no calendar.
 
 #include <time.h>
 
@@ -12,6 +12,9 @@ namespace peal::bench {
 
 using core::millisecond_ns;
 using core::second_ns;
+
+/// How long a server may take for anything that is waited for. Then it is given up.
+inline constexpr int patience_s = 10;
 
 inline int64_t now_ns() { return core::monotonic_ns(); }
 

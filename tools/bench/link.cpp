@@ -163,7 +163,8 @@ bool Link::send_all(std::string_view bytes) {
   return true;
 }
 
-std::string Link::why_gone() const {
+std::string Link::why_gone() {
+  replies_.receive(fd_, MSG_DONTWAIT, [](const auto&) {});  // It may have said why.
   if (!replies_.error().empty()) return replies_.error();
   if (takes_nothing_) return took_nothing();
   return "the server closed the connection";

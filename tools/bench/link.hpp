@@ -19,8 +19,7 @@
 
 namespace peal::bench {
 
-/// How long a server may take for anything that is waited for. Then it is given up.
-inline constexpr int patience_s = 10;
+/// What is said of a server that takes nothing for longer than `patience_s`.
 std::string took_nothing();
 
 /// Where to connect, looked up once for all connections.
@@ -69,7 +68,7 @@ class Link {
   /// Waits until all is sent; false when the connection is gone, or the server takes nothing.
   bool send_all(std::string_view bytes);
   /// Why nothing can be sent or received any more, in one sentence.
-  std::string why_gone() const;
+  std::string why_gone();
 
   /// Answers the PINGs that came. Only where no PUB is half sent.
   bool answer_pings();

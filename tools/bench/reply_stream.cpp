@@ -25,7 +25,8 @@ Received ReplyStream::read_some(int fd, int flags) {
       case EAGAIN:
         return Received::nothing;
       default:
-        if (error_.empty()) error_ = std::strerror(errno);
+        if (!error_.empty()) return Received::closed;
+        error_ = tls_ != nullptr && errno == EPROTO ? tls_->reason() : std::strerror(errno);
         return Received::closed;
     }
   }

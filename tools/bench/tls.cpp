@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "tools/bench/clock.hpp"
+
 namespace peal::bench {
 namespace {
 
@@ -23,10 +25,40 @@ constexpr size_t receive_bytes_max = 256 * 1024;
 constexpr size_t encrypt_bytes_max = 128 * 1024;
 constexpr size_t record_bytes_max = 16 * 1024;
 
-std::string library_reason() {
-  const unsigned long error = ERR_get_error();
+std::string reason_of(unsigned long error) {
+  if (ERR_SYSTEM_ERROR(error)) return std::strerror(ERR_GET_REASON(error));
   const char* const reason = error == 0 ? nullptr : ERR_reason_error_string(error);
   return reason == nullptr ? "no reason was given" : reason;
+}
+
+std::string library_reason() { return reason_of(ERR_get_error()); }
+
+/// Why a file of `kind` was not taken.
+std::string file_reason(const char* kind) {
+  const unsigned long error = ERR_get_error();
+  const int library = ERR_GET_LIB(error), reason = ERR_GET_REASON(error);
+  if ((library == ERR_LIB_PEM && reason == PEM_R_NO_START_LINE) ||
+      (library == ERR_LIB_X509 && reason == X509_R_NO_CERTIFICATE_OR_CRL_FOUND) ||
+      (library == ERR_LIB_OSSL_DECODER && reason == ERR_R_UNSUPPORTED)) {
+    return fmt::format("it holds no {} in PEM", kind);
+  }
+  if (library == ERR_LIB_X509 && reason == X509_R_KEY_VALUES_MISMATCH) {
+    return "it is not the key of --tlscert";
+  }
+  return reason_of(error);
+}
+
+/// Why a session has failed: in our words where the other side's alert is about our certificate.
+std::string session_reason(SSL* session) {
+  const unsigned long error = ERR_get_error();
+  const int alert =
+      ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) - SSL_AD_REASON_OFFSET : 0;
+  const bool ours = SSL_get_certificate(session) != nullptr;
+  // TLS 1.2 has no word of its own for one that is missing.
+  if (alert == SSL_AD_CERTIFICATE_REQUIRED || (alert == SSL_AD_BAD_CERTIFICATE && !ours)) {
+    return "it wants a certificate of ours: --tlscert and --tlskey show one";
+  }
+  return reason_of(error);
 }
 
 bool takes_more(int fd) {
@@ -46,15 +78,15 @@ std::optional<std::string> load(SSL_CTX* context, const TlsChoice& choice) {
     const bool loaded = choice.ca_file.empty()
                             ? SSL_CTX_set_default_verify_paths(context) == 1
                             : SSL_CTX_load_verify_file(context, choice.ca_file.c_str()) == 1;
-    if (!loaded) return fmt::format("--tlsca {}: {}", choice.ca_file, library_reason());
+    if (!loaded) return fmt::format("--tlsca {}: {}", choice.ca_file, file_reason("certificate"));
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
   }
   if (choice.cert_file.empty()) return {};
   if (SSL_CTX_use_certificate_chain_file(context, choice.cert_file.c_str()) != 1) {
-    return fmt::format("--tlscert {}: {}", choice.cert_file, library_reason());
+    return fmt::format("--tlscert {}: {}", choice.cert_file, file_reason("certificate"));
   }
   if (SSL_CTX_use_PrivateKey_file(context, choice.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
-    return fmt::format("--tlskey {}: {}", choice.key_file, library_reason());
+    return fmt::format("--tlskey {}: {}", choice.key_file, file_reason("private key"));
   }
   return {};
 }
@@ -151,7 +183,11 @@ std::optional<std::string> TlsStream::begin(int fd, const std::string& host) {
     return fmt::format("its certificate is not to be trusted: {}",
                        X509_verify_cert_error_string(verdict));
   }
-  return "the TLS handshake failed: " + library_reason();
+  failure();
+  if (errno == EAGAIN) return fmt::format("no TLS handshake in {} s", patience_s);
+  if (errno == EPROTO) return "the TLS handshake failed: " + reason_;
+  return std::string("the TLS handshake failed: ") +
+         (errno == 0 ? "the connection was closed" : std::strerror(errno));
 }
 
 // What is encrypted has been taken, whether or not the socket has all of it yet.
@@ -219,7 +255,7 @@ bool TlsStream::flush(int flags) {
 }
 
 // What the socket would have said.
-ssize_t TlsStream::failure() const {
+ssize_t TlsStream::failure() {
   switch (SSL_get_error(ssl(session_), 0)) {
     case SSL_ERROR_ZERO_RETURN:
       return 0;
@@ -231,6 +267,7 @@ ssize_t TlsStream::failure() const {
       if (errno == 0) return 0;  // The end, without a farewell.
       return -1;
     default:
+      if (reason_.empty()) reason_ = session_reason(ssl(session_));
       errno = EPROTO;
       return -1;
   }

@@ -53,6 +53,9 @@ class TlsStream {
   ssize_t send(const char* bytes, size_t count, int flags);
   ssize_t receive(char* bytes, size_t count, int flags);
 
+  /// Why either said EPROTO.
+  const std::string& reason() const { return reason_; }
+
   /// The last receive had no room for all that has come: the socket does not show the rest.
   bool has_rest() const { return has_rest_; }
 
@@ -60,7 +63,7 @@ class TlsStream {
   struct Method;
   bool fill();
   bool flush(int flags);
-  ssize_t failure() const;
+  ssize_t failure();
 
   std::shared_ptr<const TlsContext> context_;
   void* session_ = nullptr;
@@ -73,6 +76,7 @@ class TlsStream {
   bool may_receive_ = true;
   bool ended_ = false;
   bool has_rest_ = false;
+  std::string reason_;  // Why TLS itself has failed.
 };
 
 }  // namespace peal::bench
