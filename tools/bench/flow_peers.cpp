@@ -64,10 +64,12 @@ std::optional<std::string> FlowPeers::open(const Options& options, const FlowPla
       return fmt::format("subscriber {}: {}", i, *error);
     }
   }
+  const size_t message_bytes = header_block(options.headers).size() + options.size_bytes;
   for (uint32_t i = 0; i < publisher_count && !control.stopping(); i++) {
     // Not the server of its pair, if there are several: the way between them is to be measured.
     auto link = dial(servers[(i + 1) % servers.size()], publisher_receive_bytes);
     if (auto* error = std::get_if<std::string>(&link)) return *error;
+    if (auto error = check_payload(std::get<Link>(link), message_bytes)) return error;
     publishers.push_back(
         std::make_unique<Publisher>(std::get<Link>(std::move(link)), publisher_plan, i));
   }

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -238,6 +239,20 @@ std::variant<Link, std::string> dial(const Server& server, size_t buffer_bytes) 
     return fmt::format("the server at {} refused us: {}", server.shown, *error);
   }
   return link;
+}
+
+std::optional<std::string> check_payload(const Link& link, size_t message_bytes) {
+  constexpr std::string_view key = "\"max_payload\":";
+  const std::string_view info = link.replies().info();
+  const size_t at = info.find(key);
+  if (at == info.npos) return {};
+  size_t limit_bytes = 0;
+  const char* const digits = info.data() + at + key.size();
+  const auto [stop, error] = std::from_chars(digits, info.data() + info.size(), limit_bytes);
+  if (error != std::errc{} || message_bytes <= limit_bytes) return {};
+  return fmt::format(
+      "--size: {} bytes, headers included, are more than the server takes: its max_payload is {}",
+      message_bytes, limit_bytes);
 }
 
 std::string took_nothing() { return fmt::format("the server took nothing for {} s", patience_s); }

@@ -95,6 +95,9 @@ class Link {
 /// A connection that has shaken hands. The error is one sentence.
 std::variant<Link, std::string> dial(const Server& server, size_t buffer_bytes);
 
+/// Whether the server takes messages of so many bytes, headers included. The error is one sentence.
+std::optional<std::string> check_payload(const Link& link, size_t message_bytes);
+
 /// What a server calls itself in its INFO.
 std::string shown_server(std::string_view info);
 

@@ -56,6 +56,7 @@ class Requests {
     for (uint32_t i = 0; i < count && !control_.stopping(); i++) {
       auto link = dial(servers[i % servers.size()], receive_bytes);
       if (auto* error = std::get_if<std::string>(&link)) return *error;
+      if (auto error = check_payload(std::get<Link>(link), options_.size_bytes)) return error;
       out.push_back(std::make_unique<Peer>(std::get<Link>(std::move(link)), options_, i));
       if (auto error = out.back()->subscribe()) return error;
     }
