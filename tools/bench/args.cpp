@@ -257,7 +257,7 @@ Refusal read_tls(Reader& read, TlsChoice& out) {
 }
 
 /// Nothing else goes to standard output beside what is asked for there.
-Refusal check_outputs(const Options& out) {
+Refusal check_standard_output(const Options& out) {
   const std::string* const files[] = {&out.json_file, &out.csv_file, &out.html_file};
   const auto count = std::ranges::count_if(
       files, [](const std::string* file) { return *file == standard_output; });
@@ -339,7 +339,7 @@ Refusal fill_and_check(const Reader& read, Options& out) {
     return "--duration: less than 1ms is no time to measure in";
   }
   if (out.messages > 0 && out.duration_s > 0) return "--msgs and --duration exclude each other";
-  if (auto refusal = check_outputs(out)) return refusal;
+  if (auto refusal = check_standard_output(out)) return refusal;
   if (!protocol::is_valid_literal(out.subject_prefix)) {
     return fmt::format("--subject-prefix: '{}' is no subject to publish on", out.subject_prefix);
   }

@@ -21,6 +21,7 @@ constexpr int asked_wrongly = 2;
 constexpr int cut_short = 130;
 
 int complain(const std::string& sentence, int status) {
+  std::fflush(stdout);  // Where both go to one file, the reason comes last.
   fmt::print(stderr, "peal-bench: {}\n", sentence);
   return status;
 }
@@ -80,6 +81,7 @@ int bench(Options options) {
     const auto failure = put_out_report(options);
     return failure ? complain(*failure, failed) : 0;
   }
+  if (const auto failure = check_outputs(options)) return complain(*failure, failed);
   raise_descriptor_limit();
   choose_channel(options);
   RunControl::catch_signals();
@@ -89,8 +91,9 @@ int bench(Options options) {
     options.name = name_of(options.command);
     if (!result.server.empty()) options.name += " " + result.server;
   }
-  if (const auto failure = put_out(options, result)) return complain(*failure, failed);
+  const auto unwritten = put_out(options, result);
   for (const std::string& failure : result.failures) complain(failure, failed);
+  if (unwritten) return complain(*unwritten, failed);
   if (!result.failures.empty()) return failed;
   return result.interrupted && !is_open_ended(options) ? cut_short : 0;
 }

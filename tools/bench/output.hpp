@@ -9,7 +9,12 @@
 
 namespace peal::bench {
 
-/// The table, and the files that were asked for. The error is one sentence.
+/// Whether the files that were asked for can be written, as far as can be told without touching
+/// them: better before a run than after it. The error is one sentence.
+std::optional<std::string> check_outputs(const Options& options);
+
+/// The table, and the files that were asked for. The error is one sentence; what it is not about is
+/// written.
 std::optional<std::string> put_out(const Options& options, const Result& result);
 
 /// The report subcommand.
