@@ -90,9 +90,10 @@ def version_faults(root):
         return match.group(1) if match else None
 
     build = found("meson.build", r"version: '([^']+)'")
-    header = found("server/version.hpp", r'version = "([^"]+)"')
-    if build != header:
-        yield f"meson.build says version {build}, server/version.hpp says {header}"
+    for path in ("server/version.hpp", "tools/bench/version.hpp"):
+        header = found(path, r'\bversion = "([^"]+)"')
+        if build != header:
+            yield f"meson.build says version {build}, {path} says {header}"
 
 
 def self_test():

@@ -109,7 +109,8 @@ TEST_CASE("args: what makes no sense is refused in a sentence") {
   }
 }
 
-TEST_CASE("args: help is no error") {
+TEST_CASE("args: help and version are no errors") {
+  CHECK(std::get<Help>(parse({"--version"})).text.starts_with("peal-bench: v"));
   CHECK(std::holds_alternative<Help>(parse({"--help"})));
   CHECK(std::holds_alternative<Help>(parse({"pub", "-h"})));
 }

@@ -13,6 +13,7 @@
 #include "protocol/subject.hpp"
 #include "protocol/utf8.hpp"
 #include "tools/bench/stamp.hpp"
+#include "tools/bench/version.hpp"
 
 namespace peal::bench {
 namespace {
@@ -183,8 +184,8 @@ cxxopts::Options flags() {
       "csv", "append the run to a table, - for standard output", text(), "FILE")(
       "report", "write a page with plots, or add the run to one", text(), "FILE")(
       "o,out", "report: where the page goes", text(), "FILE")(
-      "q,quiet", "no progress bar; there is none either when not on a terminal")("h,help",
-                                                                                 "show this text");
+      "q,quiet", "no progress bar; there is none either when not on a terminal")(
+      "v,version", "show which one this is")("h,help", "show this text");
   all.add_options("hidden")("positional", "", cxxopts::value<std::vector<std::string>>());
   all.parse_positional("positional");
   all.positional_help("");
@@ -422,6 +423,7 @@ std::variant<Options, Help, std::string> parse_command_line(int argc, const char
   try {
     const cxxopts::ParseResult found = all.parse(argc, argv);
     if (found.count("help") != 0) return Help{help_text(all)};
+    if (found.count("version") != 0) return Help{fmt::format("{}: v{}\n", program_name, version)};
     if (found.count("positional") == 0) {
       return std::string("no command was given: peal-bench --help lists them");
     }

@@ -9,7 +9,7 @@
 
 namespace peal::bench {
 
-/// Text that was asked for instead of a run.
+/// Text that was asked for instead of a run: --help or --version.
 struct Help {
   std::string text;
 };

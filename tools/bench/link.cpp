@@ -16,6 +16,7 @@
 #include "protocol/json.hpp"
 #include "protocol/utf8.hpp"
 #include "tools/bench/clock.hpp"
+#include "tools/bench/version.hpp"
 
 namespace peal::bench {
 namespace {
@@ -29,7 +30,7 @@ std::string connect_line(const ServerUrl& url, bool binary) {
   json.begin_object();
   json.key("verbose").value(false).key("pedantic").value(false);
   json.key("headers").value(true).key("no_responders").value(true);
-  json.key("name").value("peal-bench").key("lang").value("C++").key("version").value("0.1.0");
+  json.key("name").value(program_name).key("lang").value("C++").key("version").value(version);
   json.key("protocol").value(1);
   if (binary) json.key("framing").value(protocol::binary_framing);
   if (!url.user.empty() && !url.password.empty()) {
