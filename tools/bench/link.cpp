@@ -47,6 +47,8 @@ void set_timeout(int fd, int which, int ms) {
   setsockopt(fd, SOL_SOCKET, which, &time, sizeof time);
 }
 
+std::string unanswered() { return fmt::format("it did not answer a PING in {} s", patience_s); }
+
 // INFO is flat where we look, and its texts hold no escapes.
 std::string info_field(std::string_view info, std::string_view name) {
   const std::string key = fmt::format("\"{}\":\"", name);
@@ -203,7 +205,7 @@ std::optional<std::string> Link::barrier() {
       case Received::bytes:
         break;
       case Received::nothing:
-        return fmt::format("it did not answer a PING in {} s", patience_s);
+        return unanswered();
       case Received::closed:
         return why_gone();
     }
@@ -211,6 +213,18 @@ std::optional<std::string> Link::barrier() {
     if (!replies_.error().empty()) return replies_.error();
   }
   return {};
+}
+
+void Link::ask() {
+  const int64_t now = now_ns();
+  if (asked_ns_ != 0 && now < asked_ns_ + patience_s * second_ns) return;
+  if (asked_ns_ != 0 && replies_.pongs() == pongs_before_) {
+    replies_.fail(unanswered());
+    return shut_down();
+  }
+  asked_ns_ = now;
+  pongs_before_ = replies_.pongs();
+  send_ping();
 }
 
 void Link::shut_down() { ::shutdown(fd_, SHUT_RDWR); }

@@ -4,6 +4,7 @@
 
 #include <sys/socket.h>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -77,6 +78,11 @@ class Link {
   /// meanwhile, or that none of it came in ten seconds. Messages that come before it are dropped.
   std::optional<std::string> barrier();
 
+  /// To be called now and then while nothing comes: is the server still there? One that does not
+  /// answer a PING in ten seconds is given up: the next receive ends it, and `replies` has the
+  /// error.
+  void ask();
+
   /// Wakes whoever is blocked in a call on it.
   void shut_down();
 
@@ -88,6 +94,8 @@ class Link {
 
   int fd_;
   bool takes_nothing_ = false;
+  int64_t asked_ns_ = 0;       // Of the last PING of ask; 0: none.
+  uint64_t pongs_before_ = 0;  // There were before it.
   std::unique_ptr<TlsStream> tls_;
   ReplyStream replies_;
 };

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "protocol/binary_reply_parser.hpp"
@@ -64,6 +65,8 @@ class ReplyStream {
     frames_ = {};
     return true;
   }
+  /// What is wrong without the server having said so.
+  void fail(std::string sentence) { error_ = std::move(sentence); }
   /// The last -ERR, or how the server broke the protocol.
   const std::string& error() const { return error_; }
   /// The last INFO.

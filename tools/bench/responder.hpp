@@ -19,7 +19,7 @@ class Responder {
 
   std::optional<std::string> subscribe();
   Received receive(int flags);
-  void on_quiet() {}
+  void on_quiet() { link_.ask(); }
 
   Link& link() { return link_; }
   uint32_t index() const { return index_; }
