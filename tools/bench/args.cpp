@@ -3,22 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <cxxopts.hpp>
 #include <limits>
-#include <optional>
 #include <string_view>
 
 #include "protocol/subject.hpp"
-#include "protocol/utf8.hpp"
+#include "tools/bench/flag_reader.hpp"
 #include "tools/bench/stamp.hpp"
 #include "tools/bench/version.hpp"
 
 namespace peal::bench {
 namespace {
-
-using Refusal = std::optional<std::string>;
 
 struct CommandFacts {
   Command command;
@@ -51,99 +46,7 @@ constexpr uint32_t threads_max = 256;
 constexpr uint32_t headers_max = 1000;
 constexpr size_t size_bytes_max = 64 << 20;
 constexpr uint32_t burst_max = 1'000'000;
-constexpr double rate_max = 1e9;    // A message each nanosecond.
-constexpr double time_s_max = 1e6;  // More than a week.
 constexpr double duration_s_min = 1e-3;
-
-/// Digits, perhaps a fraction, and one of the units.
-struct Unit {
-  std::string_view name;
-  double factor;
-};
-constexpr Unit multiples[] = {{"", 1},          {"k", 1e3},   {"K", 1e3},
-                              {"M", 1e6},       {"G", 1e9},   {"KiB", 1024},
-                              {"MiB", 1048576}, {"Ki", 1024}, {"Mi", 1048576}};
-constexpr Unit times[] = {{"", 1}, {"s", 1}, {"ms", 1e-3}, {"m", 60}, {"h", 3600}};
-
-template <size_t count>
-std::optional<double> read_quantity(std::string_view text, const Unit (&units)[count]) {
-  double number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
-  if (error != std::errc{} || !std::isfinite(number) || number < 0) return {};
-  const std::string_view unit(stop, size_t(end - stop));
-  for (const Unit& candidate : units) {
-    if (unit == candidate.name) return number * candidate.factor;
-  }
-  return {};
-}
-
-/// Takes flags out of what cxxopts found; the first thing that is wrong is kept.
-class Reader {
- public:
-  explicit Reader(const cxxopts::ParseResult& found) : found_(found) {}
-
-  bool given(const char* name) const { return found_.count(name) != 0; }
-  const Refusal& refusal() const { return refusal_; }
-
-  template <typename Number>
-  void number(const char* name, uint64_t lowest, uint64_t highest, Number& out) {
-    if (!given(name)) return;
-    const std::string text = found_[name].as<std::string>();
-    const auto value = read_quantity(text, multiples);
-    if (!value) return refuse(fmt::format("--{}: '{}' is not a number", name, text));
-    if (*value < double(lowest) || *value > double(highest)) {
-      return refuse(fmt::format("--{}: {} is not between {} and {}", name, text, lowest, highest));
-    }
-    if (*value != double(uint64_t(*value))) {
-      return refuse(fmt::format("--{}: '{}' is not a whole number", name, text));
-    }
-    out = Number(*value);
-  }
-
-  void real(const char* name, double& out) {
-    if (!given(name)) return;
-    const std::string text = found_[name].as<std::string>();
-    const auto value = read_quantity(text, multiples);
-    if (!value || *value <= 0 || *value > rate_max) {
-      return refuse(
-          fmt::format("--{}: '{}' is not more than 0 and at most {}", name, text, rate_max));
-    }
-    out = *value;
-  }
-
-  void time(const char* name, double& out) {
-    if (!given(name)) return;
-    const std::string text = found_[name].as<std::string>();
-    const auto value = read_quantity(text, times);
-    if (!value || *value > time_s_max) {
-      return refuse(fmt::format("--{}: '{}' is no time, as 10s or 2h is", name, text));
-    }
-    out = *value;
-  }
-
-  void text(const char* name, std::string& out) {
-    if (!given(name)) return;
-    out = found_[name].as<std::string>();
-    if (out.empty()) refuse(fmt::format("--{}: nothing is given", name));
-  }
-
-  /// A text that reports show.
-  void words(const char* name, std::string& out) {
-    text(name, out);
-    if (!protocol::is_utf8(out)) refuse(fmt::format("--{}: it is not UTF-8", name));
-  }
-
-  void flag(const char* name, bool& out) { out = out || given(name); }
-
-  void refuse(std::string sentence) {
-    if (!refusal_) refusal_ = std::move(sentence);
-  }
-
- private:
-  const cxxopts::ParseResult& found_;
-  Refusal refusal_;
-};
 
 cxxopts::Options flags() {
   cxxopts::Options all("peal-bench", "Load for a NATS server, and what came of it.\n");
@@ -212,7 +115,7 @@ std::string one_line(std::string sentence) {
   return sentence;
 }
 
-void read_flags(Reader& read, Options& out) {
+void read_flags(FlagReader& read, Options& out) {
   constexpr uint64_t any = uint64_t{1} << 53;  // What a double holds exactly.
   read.number("msgs", 1, any, out.messages);
   read.time("duration", out.duration_s);
@@ -246,7 +149,7 @@ void read_flags(Reader& read, Options& out) {
   read.flag("quiet", out.quiet);
 }
 
-Refusal read_tls(Reader& read, TlsChoice& out) {
+Refusal read_tls(FlagReader& read, TlsChoice& out) {
   read.flag("tls", out.wanted);
   read.text("tlsca", out.ca_file);
   read.text("tlscert", out.cert_file);
@@ -272,7 +175,7 @@ Refusal check_connections(const Options& out) {
   return {};
 }
 
-Refusal check_flow(const Reader& read, const Options& out) {
+Refusal check_flow(const FlagReader& read, const Options& out) {
   if (out.pairs && read.given("fan")) return "--fan and --pairs exclude each other";
   if (out.pairs && !out.queue.empty()) return "--pairs and --queue exclude each other";
   if (out.zipf > 0 && out.subjects == 1) return "--zipf needs --subjects";
@@ -290,7 +193,7 @@ Refusal check_flow(const Reader& read, const Options& out) {
 
 /// What a subcommand does with a flag is nothing at all: somebody would believe a figure that is
 /// not what was asked for.
-Refusal check_use(const Reader& read, Command command) {
+Refusal check_use(const FlagReader& read, Command command) {
   const auto is_one_of = [command](std::initializer_list<Command> of) {
     return std::find(of.begin(), of.end(), command) != of.end();
   };
@@ -334,7 +237,7 @@ Refusal check_use(const Reader& read, Command command) {
   return {};
 }
 
-Refusal fill_and_check(const Reader& read, Options& out) {
+Refusal fill_and_check(const FlagReader& read, Options& out) {
   if (auto refusal = check_use(read, out.command)) return refusal;
   if (read.given("duration") && out.duration_s < duration_s_min) {
     return "--duration: less than 1ms is no time to measure in";
@@ -432,7 +335,7 @@ std::variant<Options, Help, std::string> parse_command_line(int argc, const char
       return *refusal;
     }
     std::string servers = "127.0.0.1:4222";
-    Reader read(found);
+    FlagReader read(found);
     read_flags(read, out);
     read.text("server", servers);
     const Refusal tls_refusal = read_tls(read, out.tls);
