@@ -104,6 +104,13 @@ TEST_CASE("table: says when the generator was the limit, and only then") {
                  "the generator was the limit: its threads ran at 97 %"));
 }
 
+TEST_CASE("table: nothing is a figure too, and what was not asked for is none") {
+  Result result;
+  CHECK(contains(table_of(some_options(), result), "received                    0 msgs"));
+  result.published = {1000, 128'000};
+  CHECK_FALSE(contains(table_of(some_options(), result), "received"));
+}
+
 TEST_CASE("text: figures have groups, three digits, and units") {
   CHECK(grouped(uint64_t{0}) == "0");
   CHECK(grouped(uint64_t{1'234'567}) == "1,234,567");

@@ -78,10 +78,11 @@ std::string table_of(const Options& options, const Result& result) {
   rows.emplace_back(
       "run", fmt::format("{}   server {}   {:.3f} s", options.name, result.server, result.seconds));
   if (result.connections) add_connections(options, result, rows);
-  if (result.published.messages > 0) {
+  const bool nothing = result.messages() == 0 && !result.connections;
+  if (result.published.messages > 0 || nothing) {
     rows.emplace_back("published", shown_direction(result, result.published));
   }
-  if (result.received.messages > 0) {
+  if (result.received.messages > 0 || nothing) {
     rows.emplace_back("received", shown_direction(result, result.received));
   }
   if (!result.latency.empty()) rows.emplace_back("latency", shown_latency(result.latency));
