@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <optional>
 
-#include "protocol/utf8.hpp"
 #include "core/clock.hpp"
 #include "protocol/letter_case.hpp"
+#include "protocol/utf8.hpp"
 #include "server/monitor/endpoints.hpp"
 #include "server/monitor/go_text.hpp"
 
