@@ -53,9 +53,9 @@ class BlockPool {
 
   /// Seven eighths of the numbers for chunks are taken: 14 GiB, or less where blocks are large. Who
   /// goes on to the end of them ends the process.
-  bool nearly_full() const {
-    return chunks_.size() - free_numbers_.size() >= chunks_max - chunks_reserved;
-  }
+  bool nearly_full() const { return chunks() >= chunks_max - chunks_reserved; }
+  /// As many again are free.
+  bool has_room() const { return chunks() < chunks_max - 2 * chunks_reserved; }
 
  private:
   // Numbers count units of four bytes: 2^13 of them in a chunk leave 2^19 chunks, together 16 GiB.
@@ -85,6 +85,7 @@ class BlockPool {
     uint16_t room;     // Blocks that fit.
   };
 
+  size_t chunks() const { return chunks_.size() - free_numbers_.size(); }
   static uint16_t class_of(size_t bytes, uint32_t& rounded_bytes);
   uint32_t add_chunk(uint16_t size_class, uint32_t block_bytes, size_t chunk_bytes);
   void drop_chunk(uint32_t chunk);

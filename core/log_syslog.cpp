@@ -91,7 +91,9 @@ Addresses look_up(std::string_view url) {
 
 class SyslogSink : public LogSink {
  public:
-  SyslogSink(const Address& address, int descriptor) : address_(address), descriptor_(descriptor) {}
+  /// One that was connected to at `used` of its addresses.
+  SyslogSink(std::vector<Address> addresses, size_t used, int descriptor)
+      : addresses_(std::move(addresses)), used_(used), descriptor_(descriptor) {}
   ~SyslogSink() override { hang_up(); }
 
   bool write(std::string_view lines) override {
@@ -109,7 +111,7 @@ class SyslogSink : public LogSink {
 
   // A datagram for each line; on a stream the line feed ends it.
   bool send(std::string_view line) {
-    if (address_.socket_type == SOCK_DGRAM) line.remove_suffix(1);
+    if (addresses_[used_].socket_type == SOCK_DGRAM) line.remove_suffix(1);
     for (int attempt = 0; attempt < 2; attempt++) {
       if (descriptor_ < 0 && !connect_again()) return false;
       if (send_all(line)) return true;
@@ -136,7 +138,8 @@ class SyslogSink : public LogSink {
   bool connect_again() {
     if (Clock::now() < retry_at_) return false;
     retry_at_ = Clock::now() + std::chrono::seconds(1);
-    descriptor_ = connect_to(address_);
+    descriptor_ = connect_to(addresses_[used_]);
+    if (descriptor_ < 0) used_ = (used_ + 1) % addresses_.size();  // The next time another one.
     return descriptor_ >= 0;
   }
 
@@ -145,7 +148,8 @@ class SyslogSink : public LogSink {
     descriptor_ = -1;
   }
 
-  const Address address_;
+  const std::vector<Address> addresses_;
+  size_t used_;
   int descriptor_;
   Clock::time_point retry_at_{};
 };
@@ -158,9 +162,10 @@ OpenedSink open_syslog_sink(const std::string& url) {
   if (const auto* error = std::get_if<std::string>(&addresses)) {
     return fmt::format("syslog {}: {}", place, *error);
   }
-  for (const Address& address : std::get<0>(addresses)) {
-    const int descriptor = connect_to(address);
-    if (descriptor >= 0) return std::make_unique<SyslogSink>(address, descriptor);
+  const auto& found = std::get<0>(addresses);
+  for (size_t i = 0; i < found.size(); i++) {
+    const int descriptor = connect_to(found[i]);
+    if (descriptor >= 0) return std::make_unique<SyslogSink>(found, i, descriptor);
   }
   return fmt::format("syslog {}: {}", place, error_text(errno));
 }

@@ -288,8 +288,10 @@ void Connection::resume(Pause pause) {
   pauses_ &= static_cast<uint8_t>(~pause);
   if (!open() || pauses_ != 0) return;
   on_bytes({});
-  if (websocket_) [[unlikely]]
+  if (websocket_) [[unlikely]] {
     resume_frames();
+    charge_layers();
+  }
   read_on();
 }
 

@@ -133,6 +133,8 @@ class Connection {
   /// Closes without waiting for anything but the kernel.
   void abandon();
   bool open() const { return state_ == State::open; }
+  /// It was one too many, and will be told so when it can read.
+  bool is_surplus() const { return websocket_ && websocket_->connections_exceeded; }
   /// Nothing of it is in the kernel's hands any more, nor in the trie.
   bool released() const { return state_ == State::closed && owned_ == no_subscription; }
 
@@ -305,6 +307,7 @@ class Connection {
   void on_layered(std::string_view bytes);
   void flush_layers();
   void charge_layers();
+  void leave_open_count();
   void flush_plain();
 
   // TLS; transport.cpp.

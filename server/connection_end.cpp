@@ -77,7 +77,7 @@ void Connection::close(CloseReason reason, int error) {
   if (!open()) return;
   state_ = State::closing;
   close_reason_ = reason;
-  shard_.state().shard_words[shard_.id()].open.fetch_sub(1, std::memory_order_relaxed);
+  if (!is_surplus()) leave_open_count();
   leave_account();
   if (admission_) {
     admission_->proof.reset();
@@ -96,6 +96,10 @@ void Connection::close(CloseReason reason, int error) {
   check_later(linger_until_ns_);
   shard_.forget_later(*this);
   flush_later();
+}
+
+void Connection::leave_open_count() {
+  shard_.state().shard_words[shard_.id()].open.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void Connection::abandon() {

@@ -134,6 +134,8 @@ class Interest {
   size_t bytes_about(const Subscription& subscription) const;
   /// There is hardly room for what other shards may still tell: nobody may subscribe any more.
   bool nearly_full() const { return pool_.nearly_full(); }
+  /// So much that a few who come and go make no difference.
+  bool has_room() const { return pool_.has_room(); }
   const CacheStats& cache_stats() const { return cache_.stats(); }
 
  private:

@@ -62,15 +62,16 @@ void Shard::watch_memory() {
 
 // What a shard is told by others it must have room for, so all stop before one is full.
 void Shard::watch_index() {
-  if (interest_.nearly_full() == index_full_) return;
-  index_full_ = !index_full_;
-  if (!index_full_) {
+  if (!index_full_ && interest_.nearly_full()) {
+    index_full_ = true;
+    state_.full_indexes.fetch_add(1, std::memory_order_relaxed);
+    log_.warning("the index of subjects is nearly full, at {} bytes: subscriptions are refused",
+                 interest_.memory_bytes());
+  } else if (index_full_ && interest_.has_room()) {
+    index_full_ = false;
     state_.full_indexes.fetch_sub(1, std::memory_order_relaxed);
-    return;
+    log_.info("the index of subjects has room again");
   }
-  state_.full_indexes.fetch_add(1, std::memory_order_relaxed);
-  log_.warning("the index of subjects is nearly full, at {} bytes: no more subscriptions are taken",
-               interest_.memory_bytes());
 }
 
 }  // namespace peal::server

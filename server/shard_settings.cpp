@@ -34,7 +34,9 @@ void Shard::follow_settings() {
 void Shard::close_newest(uint32_t count) {
   std::vector<Connection*> open;
   for (const auto& connection : connections_) {
-    if (connection && connection->open()) open.push_back(connection.get());
+    if (connection && connection->open() && !connection->is_surplus()) {
+      open.push_back(connection.get());
+    }
   }
   std::ranges::sort(open, std::greater<>(), &Connection::cid);
   open.resize(std::min<size_t>(open.size(), count));

@@ -178,6 +178,7 @@ void Connection::on_handshake() {
   tls_->came_first = !tls_->info_sent;
   if (!std::exchange(tls_->info_sent, true)) send_info(false);
   read_plain({});  // What came right behind the handshake.
+  charge_layers();
   read_on();
 }
 

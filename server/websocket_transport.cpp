@@ -78,11 +78,11 @@ void Connection::open_websocket(bool compression) {
 }
 
 void Connection::refuse_as_surplus() {
-  if (websocket_ && websocket_->stage == Stage::upgrade) {
-    websocket_->connections_exceeded = true;
-  } else {
-    refuse(protocol::Refusal::connections_exceeded);
+  if (!websocket_ || websocket_->stage != Stage::upgrade) {
+    return refuse(protocol::Refusal::connections_exceeded);
   }
+  leave_open_count();
+  websocket_->connections_exceeded = true;
 }
 
 // ---- In.
@@ -194,7 +194,9 @@ void Connection::inflate() {
 // A few bytes may be many when inflated: after each piece whoever else waits comes first.
 void Connection::inflate(std::string_view bytes, bool last) {
   WebSocketLink& link = *websocket_;
-  if (shard_.budget().turn_is_full()) return hold_compressed(bytes, last);
+  // But for what is more than may be held of a stranger.
+  const bool may_be_held = admitted_ || bytes.size() <= unadmitted_bytes_max;
+  if (shard_.budget().turn_is_full() && may_be_held) return hold_compressed(bytes, last);
   if (!link.inflater) {
     link.inflater = shard_.take_inflater();
     link.inflater->begin();

@@ -306,10 +306,14 @@ std::string UpgradeReader::extension_line() const {
   any_part(value(extensions), ',', [&line](std::string_view offer) {
     bool first = true;
     bool limits_window = false;
+    std::vector<std::string> names;
     const bool refused = any_part(offer, ';', [&](std::string_view part) {
       if (std::exchange(first, false)) return protocol::lowered(part) != "permessage-deflate";
-      limits_window |= protocol::lowered(part).starts_with("server_max_window_bits");
-      return !can_do(part);
+      const std::string name = protocol::lowered(trimmed(part.substr(0, part.find('='))));
+      const bool twice = std::ranges::find(names, name) != names.end();
+      limits_window |= name == "server_max_window_bits";
+      names.push_back(name);
+      return twice || !can_do(part);
     });
     if (refused) return false;
     line = fmt::format(

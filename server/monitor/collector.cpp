@@ -185,7 +185,8 @@ const SubscriptionList* Collector::subscriptions(const SubscriptionsAsked& asked
   request.subject = asked.subject;
   request.account = asked.account;
   request.counted_only = asked.listed_max == 0;
-  auto& [total, rows] = subscriptions_;
+  uint64_t& total = subscriptions_.total;
+  std::vector<SubscriptionPicture>& rows = subscriptions_.rows;
   total = 0;
   rows.clear();
   const bool answered = list(request, all_, [&](ShardId shard, const WatchAnswer& answer) {

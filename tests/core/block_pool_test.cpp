@@ -85,11 +85,14 @@ TEST_CASE("block pool: says that it is nearly full while there is still room") {
   while (!pool.nearly_full()) blocks.push_back(pool.allocate(4));
   for (int i = 0; i < 60'000; i++) blocks.push_back(pool.allocate(4));
   CHECK(pool.nearly_full());
-  while (blocks.size() > 400'000) {
-    pool.free(blocks.back());
-    blocks.pop_back();
-  }
+  const auto free_down_to = [&](size_t count) {
+    for (; blocks.size() > count; blocks.pop_back()) pool.free(blocks.back());
+  };
+  free_down_to(400'000);
   CHECK_FALSE(pool.nearly_full());
+  CHECK_FALSE(pool.has_room());
+  free_down_to(390'000);
+  CHECK(pool.has_room());
   for (const uint32_t block : blocks) pool.free(block);
 }
 

@@ -162,6 +162,7 @@ bool Link::send_all(std::string_view bytes) {
       return false;
     }
     waited_s = 0;
+    takes_nothing_ = false;
     bytes.remove_prefix(size_t(sent));
   }
   return true;

@@ -82,7 +82,8 @@ Failure check_file(const std::string& path, bool replaced) {
   const int wanted = replaced ? R_OK | W_OK : W_OK;
   if (fs::exists(status) && ::access(path.c_str(), wanted) != 0) return cannot_write(path);
   if (fs::exists(status) && !replaced) return {};
-  const fs::path folder = fs::path(path).parent_path();
+  const fs::path page = fs::exists(status) ? fs::canonical(path, error) : fs::path(path);
+  const fs::path folder = page.parent_path();
   if (::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0) return cannot_write(path);
   return {};
 }

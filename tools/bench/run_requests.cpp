@@ -168,7 +168,9 @@ void Requests::request() {
     result_.received.bytes += requester->reply_bytes();
     last_ns = std::max(last_ns, requester->last_ns());
   }
-  result_.seconds = seconds(end_of(measure_ns, last_ns) - measure_ns);
+  // A run that ended while it warmed up has measured nothing.
+  const int64_t end_measured_ns = std::max(measure_ns, end_of(measure_ns, last_ns));
+  result_.seconds = seconds(end_measured_ns - measure_ns);
   result_.received.messages = replies();
   // Closed loop: what had a reply was sent.
   result_.published = {replies(), replies() * options_.size_bytes};

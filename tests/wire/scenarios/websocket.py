@@ -234,6 +234,7 @@ def offers(scene):
                 ("permessage-deflate; server_max_window_bits", None),
                 ("permessage-deflate; client_max_window_bits=16", None),
                 ("permessage-deflate; server_no_context_takeover=1", None),
+                ("permessage-deflate; client_no_context_takeover; client_no_context_takeover", None),
                 ("permessage-deflate; unheard_of", None), ("x-other", None)]:
             client = WebSocket(server, {"Sec-WebSocket-Extensions": offer})
             seen = client.headers.get("sec-websocket-extensions")
@@ -555,6 +556,26 @@ def surplus(scene):
         second.expect(b"-ERR 'maximum connections exceeded'\r\n")
         second.expect_close(1008, b"Maximum Connections Exceeded")
         first.fence()
+
+
+@scenario("websocket: who is one too many, and says nothing, keeps out nobody",
+          tags=["websocket", "peal"])
+def silent_surplus(scene):
+    if scene.kind == "nats":
+        return
+    with websocket_server(scene, more="max_connections: 2\ndebug: true") as server:
+        first, second = Connection.connected(server.port), Connection.connected(server.port)
+        silent = [Connection(server.websocket_port) for _ in range(5)]
+        server.expect_log(f"wid:{2 + len(silent)} - Client connection created")
+        second.shut()
+        second.expect_eof()
+        Connection.connected(server.port).fence()
+        server.rewrite(open(server.config_path, encoding="utf-8").read() + "max_payload: 1000")
+        server.signal("HUP")
+        server.expect_log("Reloaded server configuration")
+        first.fence()
+        for connection in silent:
+            connection.close()
 
 
 @scenario("websocket: a slow consumer is cut off, and its neighbours are served",
