@@ -64,7 +64,7 @@ std::string order(Scene& scene) {
     client->subscribe("order.*.1", 2);
     client->subscribe(text("order.%zu.2", id), 3);
     client->fence();
-    crew.add([&scene, &progress, client, id, each] {
+    crew.add([&progress, client, id, each] {
       Stream all, ones;
       ones.next.assign(publishers_count, 1);
       uint64_t twos = 2, left_all = each * publishers_count;
