@@ -72,8 +72,6 @@ def by_user(chance):
 @scenario("attack: whatever strangers and users send, others go on and hear nothing of it", alone=True,
           config=ACCOUNTS, flags=["-DV"], tags=["auth", "peal"])
 def anything(scene):
-    if scene.kind == "nats":
-        return
     seed = int(os.environ.get("PEAL_ATTACK_SEED", random.SystemRandom().randrange(1 << 30)))
     chance = random.Random(seed)
     witness = Connection.with_info(scene.server.port)

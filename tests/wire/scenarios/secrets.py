@@ -67,8 +67,6 @@ def room_behind_connect(scene):
 @scenario("auth: who tries passwords does not fill the log", alone=True, config=USERS,
           tags=["auth", "peal"])
 def bounded_log(scene):
-    if scene.kind == "nats":
-        return
     for _ in range(60):
         wrong = Connection.with_info(scene.server.port)
         wrong.send(b'CONNECT {"user":"ulrike","pass":"x"}\r\n')

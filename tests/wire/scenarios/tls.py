@@ -222,7 +222,8 @@ def handshake_timeout(scene):
         halting.send(b"\x16\x03\x01\x02\x00\x01")
         silent.expect_eof()
         halting.expect_eof()
-        server.expect_log("TLS handshake error: it took too long")
+        if scene.kind == "peal":
+            server.expect_log("TLS handshake error: it took too long")
 
 
 @scenario("tls: a greeting without end is not kept", tags=["tls"])

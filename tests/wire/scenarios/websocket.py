@@ -14,7 +14,7 @@ import time
 import urllib.request
 import zlib
 
-from scenarios.scene import check, scenario
+from scenarios.scene import check, scenario, wait_for
 from scenarios.tls import certificates, context
 from wire import PATIENCE_S, Connection, Server
 
@@ -206,8 +206,6 @@ def upgrades(scene):
 @scenario("websocket: a request that is too long is refused, however it comes",
           tags=["websocket", "peal"])
 def long_requests(scene):
-    if scene.kind == "nats":
-        return
     with websocket_server(scene) as server:
         long = request(more={"X-Long": "a" * 33_000})
         check(status_of(server, long) == 431, "in one piece")
@@ -220,8 +218,6 @@ def long_requests(scene):
 @scenario("websocket: offers of compression that are taken, and those that are not",
           tags=["websocket", "peal"])
 def offers(scene):
-    if scene.kind == "nats":
-        return
     usual = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
     with websocket_server(scene, "compression: true") as server:
         for offer, expected in [
@@ -266,8 +262,6 @@ def same_origin(scene):
 @scenario("websocket: what a stranger sends before the upgrade is not kept", alone=True,
           tags=["websocket", "peal"])
 def stranger(scene):
-    if scene.kind == "nats":
-        return
     with websocket_server(scene, 'handshake_timeout: "30s"') as server:
         for data in (request()[:-2] + b"X: " + b"a" * 40000, b"GET /" + b"a" * 40000,
                      request(more={"Origin": "http://" + "a" * 600})):
@@ -434,8 +428,6 @@ def compression(scene):
 @scenario("websocket: a small frame does not inflate without end", alone=True,
           tags=["websocket", "peal"])
 def bombs(scene):
-    if scene.kind == "nats":
-        return
     with websocket_server(scene, "compression: true", "max_payload: 1MB") as server:
         other = Connection.connected(server.port)
         client = WebSocket(server, OFFER).connected()
@@ -561,8 +553,6 @@ def surplus(scene):
 @scenario("websocket: who is one too many, and says nothing, keeps out nobody",
           tags=["websocket", "peal"])
 def silent_surplus(scene):
-    if scene.kind == "nats":
-        return
     with websocket_server(scene, more="max_connections: 2\ndebug: true") as server:
         first, second = Connection.connected(server.port), Connection.connected(server.port)
         silent = [Connection(server.websocket_port) for _ in range(5)]
@@ -600,8 +590,6 @@ def slow_consumer(scene):
 
 @scenario("websocket: lame duck mode is told", slow=True, tags=["websocket", "peal"])
 def lame_duck(scene):
-    if scene.kind == "nats":
-        return
     with websocket_server(scene, more='lame_duck_duration: "1s", lame_duck_grace_period: "100ms"'
                           ) as server:
         client = WebSocket(server)
@@ -617,8 +605,6 @@ def lame_duck(scene):
 @scenario("websocket: a reload changes rules for newcomers, and refuses another port", alone=True,
           tags=["websocket", "peal"])
 def reload(scene):
-    if scene.kind == "nats":
-        return
     with websocket_server(scene) as server:
         client = WebSocket(server).connected()
         config = 'websocket { listen: "127.0.0.1:-1", no_tls: true, same_origin: true }'
@@ -637,8 +623,6 @@ def reload(scene):
           tags=["tls", "peal"])
 def reload_in_handshake(scene):
     """The bug this keeps out: a session made of the newest certificates, of which there were none."""
-    if scene.kind == "nats":
-        return
     folder = certificates()
     server = Server(scene.server.command[0],
                     f'tls {{ cert_file: "{folder}/server.pem", key_file: "{folder}/server.key" }}')
@@ -693,7 +677,10 @@ def shown(scene):
         wanted = {"host": "127.0.0.1", "port": server.websocket_port, "no_tls": True,
                   "same_origin": True, "compression": True}
         check(wanted.items() <= block.items(), f"{block}")
-        [name] = [name for name in os.listdir(server.directory) if name.endswith(".ports")]
+        def ports_files():
+            return [name for name in os.listdir(server.directory) if name.endswith(".ports")]
+        wait_for(ports_files, "the ports file")
+        [name] = ports_files()
         with open(os.path.join(server.directory, name), encoding="utf-8") as file:
             ports = json.load(file)
         text.fence()
