@@ -40,8 +40,10 @@ Client::Client(Stage& stage, const Habits& habits)
 // ---- Moments.
 
 void Client::plan(Time when) {
-  if (gone_ || when >= planned_) return;
-  planned_ = when;
+  // A leap takes along what is planned.
+  const Time without_leaps = when - stage_.world.leapt();
+  if (gone_ || without_leaps >= planned_) return;
+  planned_ = without_leaps;
   stage_.world.schedule(when, *this, 0, ++plan_);
 }
 

@@ -114,7 +114,7 @@ class Client : public Actor, public LinkClient {
   uint64_t out_written_ = 0;  // Since the beginning.
   std::deque<Mark_> marks_;   // Where commands end, counted alike.
   uint64_t read_bytes_ = 0;
-  Time planned_ = never;
+  Time planned_ = never;  // Leaps of the clock not counted.
   uint64_t plan_ = 0;
   Time act_at_ = 0;
   Time read_at_ = 0;

@@ -133,6 +133,8 @@ TEST_CASE("server: seeds that once found the harness wrong find nothing") {
       {104091,
        "a user whom a reload puts out answers nobody, though he leaves before he reads of it"},
       {2011386, "who is somebody by default, and has nothing to say, is let go as well"},
+      {5004733,
+       "a leap of the clock takes along what a client had planned, so he may not forget it"},
       {901305, "a clock that leaps may take away the time in which to say who one is"},
       {82310, "over its memory budget a server slows down who publishes, for longer than a second"},
   };
