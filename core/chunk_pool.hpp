@@ -1,8 +1,7 @@
 #pragma once
 // Memory for bytes that wait to be sent: chunks of a few sizes, kept for reuse in the order that
 // finds them warm. A connection with a line to send takes a small one; one that streams takes large
-// ones. It knows sizes; it must never know what is in a chunk. One thread at a
-// time.
+// ones. It knows sizes; it must never know what is in a chunk. One thread at a time.
 
 #include <array>
 #include <cstddef>

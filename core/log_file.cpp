@@ -83,8 +83,8 @@ class FileSink : public LogSink {
         fmt::format("{}.{:04}.{:02}.{:02}.{:02}.{:02}.{:02}.{:09}", path_, at.tm_year + 1900,
                     at.tm_mon + 1, at.tm_mday, at.tm_hour, at.tm_min, at.tm_sec, now.tv_nsec);
     bytes_ = 0;  // Not again at once if it fails.
-    // Where it is no more, it could not be opened anew the last time.
-    if (std::rename(path_.c_str(), backup.c_str()) != 0 && errno != ENOENT) {
+    if (std::rename(path_.c_str(), backup.c_str()) != 0) {
+      if (errno == ENOENT) return reopen();  // That could not be done the last time.
       return fmt::format("log file cannot be rotated to {}: {}", backup, error_text(errno));
     }
     const int fresh = open_for_append(path_);

@@ -34,8 +34,8 @@ OpenedSink open_file_sink(const std::string& path, uint64_t bytes_max, uint32_t 
 
 /// The system's own syslog, or, with a URL of udp://host:port or tcp://host:port, another
 /// machine's. Its name is looked up here, which may take as long as the system's resolver does, and
-/// never again: a connection that is lost is made anew, to the same address, when the next line
-/// comes, at most once a second.
+/// never again: a connection that is lost is made anew, to one of the addresses that it had, when
+/// the next line comes, at most once a second.
 OpenedSink open_syslog_sink(const std::string& url);
 
 }  // namespace peal::core

@@ -5,6 +5,7 @@
 //
 // A wildcard counts only when it is a whole token: in `a.b*` the star is text.
 
+#include <algorithm>
 #include <cstddef>
 #include <string_view>
 
@@ -32,6 +33,10 @@ class Tokens {
   std::string_view rest_;
   bool ended_ = false;
 };
+
+inline size_t count_tokens(std::string_view subject) {
+  return static_cast<size_t>(std::ranges::count(subject, '.')) + 1;
+}
 
 /// What may be subscribed to: no token is empty, and `>` is the last if it is there.
 bool is_valid_filter(std::string_view filter);

@@ -28,10 +28,6 @@ std::string_view subject_of(const protocol::Command& command) {
   return has_one ? command.subject : std::string_view();
 }
 
-uint32_t count_tokens(std::string_view filter) {
-  return static_cast<uint32_t>(std::count(filter.begin(), filter.end(), '.')) + 1;
-}
-
 }  // namespace
 
 Connection::Verdict Connection::apply(const protocol::Command& command) {
@@ -141,7 +137,7 @@ void Connection::on_sub(const protocol::Command& command) {
   const Limits& limits = shard_.options().limits;
   if (!may_subscribe(command)) return;
   if (limits.subscription_tokens_max != 0 &&
-      count_tokens(command.subject) > limits.subscription_tokens_max) {
+      protocol::count_tokens(command.subject) > limits.subscription_tokens_max) {
     return refuse(Refusal::subscribe_tokens_denied, {command.subject});
   }
   if (limits.subscriptions_max != 0 && subscriptions_ >= limits.subscriptions_max) {

@@ -36,8 +36,7 @@ Connection::Connection(Shard& shard, uint32_t slot, uint32_t generation, int des
 
 void Connection::start() {
   shard_.log().debug("{} - Client connection created", label());
-  awaits_proxy_header_ = shard_.options().proxy_protocol && !peer_.host.empty();
-  if (awaits_proxy_header_) {
+  if (shard_.options().proxy_protocol && !peer_.host.empty()) {
     proxy_header_due_ns_ = shard_.now_ns() + proxy_header_within_ns;
     check_later(proxy_header_due_ns_);
   }
@@ -159,7 +158,7 @@ void Connection::on_bytes(std::string_view bytes) {
   const uint64_t bytes_before = in_bytes_;
   if (pauses_ != 0) return keep(bytes);
   shard_.budget().begin_share(share_turn_);
-  if (awaits_proxy_header_ && !take_proxy_header(bytes)) return;
+  if (awaits_proxy_header() && !take_proxy_header(bytes)) return;
   bytes = complete_carried(bytes);
   if (open() && pauses_ == 0 && !bytes.empty()) {
     bytes.remove_prefix(parse(bytes));

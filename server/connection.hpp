@@ -242,6 +242,7 @@ class Connection {
   void arm_recv();
   void cancel_recv();
   std::string_view complete_carried(std::string_view bytes);
+  bool awaits_proxy_header() const { return proxy_header_due_ns_ != INT64_MAX; }
   bool take_proxy_header(std::string_view& bytes);
   void refuse_proxy_header(std::string_view reason);
   size_t parse(std::string_view input);
@@ -394,14 +395,13 @@ class Connection {
   bool echo_ : 1 = true;
   bool headers_ : 1 = false;
   bool no_responders_ : 1 = false;
-  bool async_info_ : 1 = false;           // It said protocol 1: it takes INFO at any time.
-  bool connected_ : 1 = false;            // It has said CONNECT.
-  bool ponged_ : 1 = false;               // It has been sent a PONG.
-  bool awaits_proxy_header_ : 1 = false;  // Before anything else, there may be one.
-  bool active_ : 1 = false;               // It has sent something since the last ping was due.
-  bool admitted_ : 1 = true;              // It is known who it is, or of no interest.
-  bool came_by_default_ : 1 = false;      // It has never said who it is.
-  bool restricted_ : 1 = false;           // What it publishes to is checked.
+  bool async_info_ : 1 = false;       // It said protocol 1: it takes INFO at any time.
+  bool connected_ : 1 = false;        // It has said CONNECT.
+  bool ponged_ : 1 = false;           // It has been sent a PONG.
+  bool active_ : 1 = false;           // It has sent something since the last ping was due.
+  bool admitted_ : 1 = true;          // It is known who it is, or of no interest.
+  bool came_by_default_ : 1 = false;  // It has never said who it is.
+  bool restricted_ : 1 = false;       // What it publishes to is checked.
   bool slow_warned_ : 1 = false;
   uint8_t pings_out_ = 0;
 
@@ -444,9 +444,9 @@ class Connection {
   uint64_t uncounted_bytes_ = 0;
   uint64_t bitten_at_ = 0;  // What it had published then; see has_bitten().
   uint32_t stalls_ = 0;
-  uint32_t share_turn_ = 0;       // In which it last had a share.
-  int64_t stalled_until_ns_ = 0;  // For a subscriber of another shard.
-  int64_t proxy_header_due_ns_ = INT64_MAX;
+  uint32_t share_turn_ = 0;                  // In which it last had a share.
+  int64_t stalled_until_ns_ = 0;             // For a subscriber of another shard.
+  int64_t proxy_header_due_ns_ = INT64_MAX;  // Before anything else, there may be one.
   int64_t last_activity_ns_ = 0;  // As in nats-server: a message or a subscription, and no PING.
   std::unique_ptr<ClientName> client_name_;
   core::PeerAddress peer_;

@@ -33,7 +33,7 @@ void Connection::on_timer() {
     if (now_ns >= linger_until_ns_) return close(CloseReason::write_error, write_error_);
     check_later(linger_until_ns_);
   }
-  if (awaits_proxy_header_) {
+  if (awaits_proxy_header()) {
     if (now_ns >= proxy_header_due_ns_) return refuse_proxy_header("it has not come in time");
     check_later(proxy_header_due_ns_);
   }

@@ -31,7 +31,7 @@ bool Connection::take_proxy_header(std::string_view& bytes) {
     case core::ProxyHeader::Kind::absent:
       break;
   }
-  awaits_proxy_header_ = false;
+  proxy_header_due_ns_ = INT64_MAX;
   needed_bytes_ = 0;
   return true;
 }

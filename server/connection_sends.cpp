@@ -155,7 +155,7 @@ void Connection::send_line(std::string_view line) {
 void Connection::send_info(bool connect_info) {
   protocol::Info info = shard_.settings().info;
   info.client_id = cid_;
-  if (!awaits_proxy_header_) info.client_ip = peer_.host;
+  if (!awaits_proxy_header()) info.client_ip = peer_.host;
   info.connect_info = connect_info;
   const Security& security = this->security();
   if (websocket_) {

@@ -121,8 +121,8 @@ void SubjectTrie::found(uint32_t chain, std::vector<uint32_t>& chains) const {
 }
 
 size_t SubjectTrie::path_bytes(std::string_view filter) {
-  const auto tokens = static_cast<size_t>(std::ranges::count(filter, '.')) + 1;
-  return tokens * (sizeof(Node) + core::HashIndex::pair_bytes_about) + filter.size();
+  return protocol::count_tokens(filter) * (sizeof(Node) + core::HashIndex::pair_bytes_about) +
+         filter.size();
 }
 
 size_t SubjectTrie::bytes() const {

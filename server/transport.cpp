@@ -39,7 +39,7 @@ const std::shared_ptr<const TlsContext>& Connection::tls_context() const {
 
 // Bytes of the network, in whatever stage. A PROXY header stands in clear before all of them.
 void Connection::on_layered(std::string_view bytes) {
-  if (awaits_proxy_header_) {
+  if (awaits_proxy_header()) {
     if (!take_proxy_header(bytes)) return;
     std::string behind(carry_.bytes());
     carry_.clear(shard_.pool());

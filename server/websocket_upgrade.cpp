@@ -96,6 +96,44 @@ std::optional<Origin> read_authority(std::string_view scheme, std::string_view t
   return origin;
 }
 
+/// A parameter of an offer of compression. The value may stand in quotes.
+struct Parameter {
+  std::string name;
+  std::optional<std::string_view> value;
+};
+
+Parameter read_parameter(std::string_view text) {
+  const size_t equals = text.find('=');
+  Parameter parameter{protocol::lowered(trimmed(text.substr(0, equals))), {}};
+  if (equals == text.npos) return parameter;
+  std::string_view value = trimmed(text.substr(equals + 1));
+  if (value.size() > 1 && value.front() == '"' && value.back() == '"') {
+    value = value.substr(1, value.size() - 2);
+  }
+  parameter.value = value;
+  return parameter;
+}
+
+/// RFC 7692, 7.1: whether it is one that we can do. A window of the client's may be any size: ours
+/// is large enough for all of them.
+bool can_do(const Parameter& parameter) {
+  static constexpr std::string_view windows[] = {"8", "9", "10", "11", "12", "13", "14", "15"};
+  const auto& [name, value] = parameter;
+  if (name == "server_no_context_takeover" || name == "client_no_context_takeover") return !value;
+  if (name == "client_max_window_bits") {
+    return !value || std::ranges::find(windows, *value) != std::end(windows);
+  }
+  return name == "server_max_window_bits" && value == windows[std::size(windows) - 1];
+}
+
+// As nats-server: where it is one address, and no list of them.
+std::string ip_of(std::string_view text) {
+  const std::string ip(text);
+  in6_addr address;
+  if (inet_pton(AF_INET, ip.c_str(), &address) == 1) return ip;
+  return inet_pton(AF_INET6, ip.c_str(), &address) == 1 ? "[" + ip + "]" : std::string();
+}
+
 }  // namespace
 
 std::optional<Origin> read_origin(std::string_view text) {
@@ -280,25 +318,6 @@ bool UpgradeReader::allows_origin(const UpgradeRules& rules) const {
   return !rules.has_origins || std::ranges::find(rules.origins, *from) != rules.origins.end();
 }
 
-/// RFC 7692, 7.1: whether a parameter of an offer is one that we can do. A window of the client's
-/// may be any size: ours is large enough for all of them.
-static bool can_do(std::string_view parameter) {
-  const size_t equals = parameter.find('=');
-  const std::string name = protocol::lowered(trimmed(parameter.substr(0, equals)));
-  if (name == "server_no_context_takeover" || name == "client_no_context_takeover") {
-    return equals == parameter.npos;
-  }
-  if (name == "client_max_window_bits" && equals == parameter.npos) return true;
-  std::string_view bits = equals == parameter.npos ? "" : trimmed(parameter.substr(equals + 1));
-  if (bits.size() > 1 && bits.front() == '"' && bits.back() == '"') {
-    bits = bits.substr(1, bits.size() - 2);
-  }
-  static constexpr std::string_view windows[] = {"8", "9", "10", "11", "12", "13", "14", "15"};
-  if (name == "client_max_window_bits")
-    return std::ranges::find(windows, bits) != std::end(windows);
-  return name == "server_max_window_bits" && bits == windows[std::size(windows) - 1];
-}
-
 // The first offer that has nothing we cannot do; none. What it says of our window has to be said
 // again.
 std::string UpgradeReader::extension_line() const {
@@ -309,11 +328,11 @@ std::string UpgradeReader::extension_line() const {
     std::vector<std::string> names;
     const bool refused = any_part(offer, ';', [&](std::string_view part) {
       if (std::exchange(first, false)) return protocol::lowered(part) != "permessage-deflate";
-      const std::string name = protocol::lowered(trimmed(part.substr(0, part.find('='))));
-      const bool twice = std::ranges::find(names, name) != names.end();
-      limits_window |= name == "server_max_window_bits";
-      names.push_back(name);
-      return twice || !can_do(part);
+      const Parameter parameter = read_parameter(part);
+      const bool twice = std::ranges::find(names, parameter.name) != names.end();
+      limits_window |= parameter.name == "server_max_window_bits";
+      names.push_back(parameter.name);
+      return twice || !can_do(parameter);
     });
     if (refused) return false;
     line = fmt::format(
@@ -323,14 +342,6 @@ std::string UpgradeReader::extension_line() const {
     return true;
   });
   return line;
-}
-
-// As nats-server: where it is one address, and no list of them.
-static std::string ip_of(std::string_view text) {
-  const std::string ip(text);
-  in6_addr address;
-  if (inet_pton(AF_INET, ip.c_str(), &address) == 1) return ip;
-  return inet_pton(AF_INET6, ip.c_str(), &address) == 1 ? "[" + ip + "]" : std::string();
 }
 
 UpgradeReader::Answer UpgradeReader::answer(const UpgradeRules& rules) const {
